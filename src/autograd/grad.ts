@@ -1,0 +1,149 @@
+import { isFloat } from "../tensor/dtype.ts";
+import { CoopError, DTypeError, ShapeError } from "../tensor/errors.ts";
+import { ones, zerosLike } from "../tensor/ops/basic.ts";
+import { add, mul } from "../tensor/ops/elementwise.ts";
+import { sum } from "../tensor/ops/reduce.ts";
+import { after, custom, identity, stopGradient } from "../tensor/ops/view.ts";
+import { sameShape, showShape } from "../tensor/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { forEachLeaf, treeLeaves, treeMap } from "../tensor/tree.ts";
+import { backward } from "./backward.ts";
+
+/** Every tensor of a tree as a node of its own, so that gradients are taken with respect to this use of it. */
+function variables<T>(tree: T): { tree: T; leaves: Tensor[] } {
+  const leaves: Tensor[] = [];
+  forEachLeaf(tree, (leaf, path) => {
+    if (!(leaf instanceof Tensor)) throw new CoopError(`grad: ${path || "the argument"} is not a tensor; gradients are taken with respect to trees of tensors`);
+    if (!isFloat(leaf.dtype)) throw new DTypeError(`grad: ${path || "the argument"} is ${leaf.dtype}; gradients exist for float tensors`);
+    leaves.push(identity(leaf));
+  });
+  return { tree: fill(tree, leaves), leaves };
+}
+
+/** The tree with these tensors as its leaves, in order. */
+function fill<T>(tree: T, leaves: readonly Tensor[]): T {
+  const at = new Map<string, number>();
+  let i = 0;
+  forEachLeaf(tree, (_, path) => at.set(path, i++));
+  return rebuild(tree, "", at, leaves) as T;
+}
+
+function rebuild(tree: unknown, path: string, at: ReadonlyMap<string, number>, leaves: readonly Tensor[]): unknown {
+  const index = at.get(path);
+  if (index !== undefined) return leaves[index];
+  if (Array.isArray(tree)) return tree.map((item, i) => rebuild(item, `${path}[${i}]`, at, leaves));
+  return Object.fromEntries(Object.entries(tree as object).map(([k, v]) => [k, rebuild(v, path ? `${path}.${k}` : k, at, leaves)]));
+}
+
+/**
+ * The function that returns `[value, gradient]` of a scalar function, the gradient with respect to the first argument
+ * and with its structure.
+ *
+ * @example
+ * const [loss, grads] = valueAndGrad((p, x) => mean(square(matmul(x, p.w))))({ w }, x);
+ * @throws ShapeError where the function does not return a scalar
+ */
+export function valueAndGrad<P, Rest extends unknown[]>(f: (params: P, ...rest: Rest) => Tensor): (params: P, ...rest: Rest) => [Tensor, P] {
+  return (params, ...rest) => {
+    const { tree, leaves } = variables(params);
+    const value = f(tree, ...rest);
+    if (!(value instanceof Tensor) || value.size !== 1) {
+      throw new ShapeError(`grad: the function returns ${value instanceof Tensor ? `shape ${showShape(value.shape)}` : typeof value}, not a scalar tensor`);
+    }
+    return [value, fill(params, withZeros(backward([value], [ones(value.shape, value.dtype)], leaves), leaves))];
+  };
+}
+
+/** The function that returns the gradient of a scalar function with respect to its first argument. */
+export function grad<P, Rest extends unknown[]>(f: (params: P, ...rest: Rest) => Tensor): (params: P, ...rest: Rest) => P {
+  const both = valueAndGrad(f);
+  return (params, ...rest) => both(params, ...rest)[1];
+}
+
+const withZeros = (gradients: readonly (Tensor | undefined)[], like: readonly Tensor[]): Tensor[] => gradients.map((g, i) => g ?? zerosLike(like[i]));
+
+/**
+ * The value of a function and its vector–Jacobian product: `pull(w)` is wᵀJ, for w of the output's structure.
+ *
+ * @example const [y, pull] = vjp((x) => sin(x), x); // pull(ones) = cos(x)
+ */
+export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) => P] {
+  const { tree, leaves } = variables(params);
+  const value = f(tree);
+  const outputs = treeLeaves<Tensor>(value);
+  return [
+    value,
+    (cotangent) => {
+      const cotangents = treeLeaves<Tensor>(cotangent);
+      if (cotangents.length !== outputs.length || cotangents.some((c, i) => !sameShape(c.shape, outputs[i].shape))) {
+        throw new ShapeError(`vjp: the cotangent's shapes ${cotangents.map((c) => showShape(c.shape))} are not the output's ${outputs.map((o) => showShape(o.shape))}`);
+      }
+      return fill(params, withZeros(backward(outputs, cotangents, leaves), leaves));
+    },
+  ];
+}
+
+/**
+ * The value of a function and its Jacobian–vector product J t: the derivative along a tangent of the argument's
+ * structure. Made of two vector–Jacobian products, since wᵀJ is linear in w.
+ */
+export function jvp<P, R>(f: (params: P) => R, params: P, tangent: P): [R, R] {
+  const [value, pull] = vjp(f, params);
+  const outputs = treeLeaves<Tensor>(value);
+  const dummies = outputs.map((o) => identity(zerosLike(o)));
+  const pulled = treeLeaves<Tensor>(pull(fill(value, dummies)));
+  const tangents = treeLeaves<Tensor>(tangent);
+  const pushed = backward(pulled, tangents, dummies);
+  return [value, fill(value, withZeros(pushed, outputs))];
+}
+
+/**
+ * A function with a gradient of its own.
+ *
+ * @param f from tensors to one tensor
+ * @param rule gradients of the arguments, given the output's gradient, the arguments and the output
+ * @example const clipped = customVjp((x) => x, (g, [x]) => [minimum(maximum(g, -1), 1)]);
+ */
+export function customVjp<Args extends Tensor[]>(
+  f: (...args: Args) => Tensor,
+  rule: (g: Tensor, args: Args, output: Tensor) => readonly Tensor[],
+): (...args: Args) => Tensor {
+  return (...args) => {
+    const output = f(...args);
+    return custom(output, args, (g) => {
+      const gradients = rule(g, args, stopGradient(output));
+      gradients.forEach((d, i) => {
+        if (!sameShape(d.shape, args[i].shape)) {
+          throw new ShapeError(`customVjp: gradient ${i} has shape ${showShape(d.shape)}, its argument ${showShape(args[i].shape)}`);
+        }
+      });
+      if (gradients.length !== args.length) throw new CoopError(`customVjp: ${gradients.length} gradients for ${args.length} arguments`);
+      return gradients;
+    });
+  };
+}
+
+/**
+ * The same function, computed again in the backward pass instead of kept: less memory for more work (Chen et al.,
+ * arXiv 1604.06174). Tensors that the function closes over get no gradient: pass them as arguments.
+ *
+ * @param f from trees of tensors to one tensor
+ */
+export function checkpoint<Args extends unknown[]>(f: (...args: Args) => Tensor): (...args: Args) => Tensor {
+  return (...args) => {
+    const leaves = treeLeaves(args).filter((leaf) => leaf instanceof Tensor);
+    return custom(f(...args), leaves, (g) => {
+      const again = new Map(leaves.map((leaf) => [leaf, after(stopGradient(leaf), g)]));
+      const replayed = f(...(treeMap((leaf: unknown) => (leaf instanceof Tensor ? again.get(leaf) : leaf), args) as Args));
+      return withZeros(backward([replayed], [g], [...leaves.map((leaf) => again.get(leaf)!)]), leaves);
+    });
+  };
+}
+
+/** ⟨a, b⟩ over all leaves of two trees. */
+export const treeDot = (a: unknown, b: unknown): Tensor => {
+  const right = treeLeaves<Tensor>(b);
+  return treeLeaves<Tensor>(a)
+    .map((x, i) => sum(mul(x, right[i])))
+    .reduce((x, y) => add(x, y));
+};

@@ -1,0 +1,117 @@
+import { InputError } from "../tensor/errors.ts";
+import { fileBytes, oneLine } from "./bytes.ts";
+import { isText, type PictureHeader, pictureHeader } from "./picture-header.ts";
+import type { Picture } from "./resize.ts";
+
+export type { Picture } from "./resize.ts";
+
+/** What is refused before it is decoded. */
+export interface PictureLimits {
+  /** default 50 million */
+  readonly maxPixels?: number;
+  /** default 64 MiB */
+  readonly maxBytes?: number;
+}
+
+/** Turns the bytes of a picture file into pixels; may throw anything, the message is passed on. */
+export type PictureDecoder = (bytes: Uint8Array, header: PictureHeader) => Promise<Picture>;
+
+const MAX_PIXELS = 50_000_000;
+const MAX_BYTES = 2 ** 26;
+let chosen: PictureDecoder | undefined;
+
+/** Replaces the decoder for every later call; undefined brings the built-in one back. */
+export function setPictureDecoder(decoder: PictureDecoder | undefined): void {
+  chosen = decoder;
+}
+
+/**
+ * Decodes a picture file. As in the reference (Pillow's `convert("RGB")`), transparency is dropped without blending,
+ * EXIF orientation and colour profiles are not applied, and of an animation the first frame is taken. Deeper samples
+ * become 8 bits. In Node by the optional package `sharp`, in a browser by the browser (where wholly transparent
+ * pixels come out black). InputError, in one line with the file's name and what to do, for everything that is not a picture
+ * or too large a one.
+ */
+export async function decodePicture(bytes: Uint8Array, name = "picture", limits: PictureLimits = {}): Promise<Picture> {
+  const header = checkPicture(bytes, oneLine(name), limits);
+  const decode = chosen ?? (await builtInDecoder());
+  const picture = await decode(bytes, header).catch((error: unknown) => {
+    if (error instanceof InputError) throw error;
+    const [why] = (error instanceof Error ? error.message : String(error)).split("\n");
+    throw new InputError(
+      `${oneLine(name)}: this ${header.format} is damaged or cut short (${oneLine(why)}). Download it again.`,
+    );
+  });
+  if (picture.data.length !== 3 * picture.width * picture.height)
+    throw new InputError(`${oneLine(name)}: the decoder did not give three bytes a pixel.`);
+  return picture;
+}
+
+/** Reads and decodes a picture file (Node). Errors as in decodePicture, and InputError if it cannot be read. */
+export async function readPicture(path: string, limits: PictureLimits = {}): Promise<Picture> {
+  const file = await fileBytes(path);
+  try {
+    checkBytes(file.size, file.name, limits);
+    return await decodePicture(await file.read(0, file.size), path, limits);
+  } finally {
+    await file.close();
+  }
+}
+
+function checkBytes(size: number, name: string, { maxBytes = MAX_BYTES }: PictureLimits): void {
+  if (size === 0) throw new InputError(`${name} is empty: 0 bytes. Download it again.`);
+  if (size > maxBytes)
+    throw new InputError(`${name} has ${size} bytes, over the limit of ${maxBytes}. Make it smaller.`);
+}
+
+function checkPicture(bytes: Uint8Array, name: string, limits: PictureLimits): PictureHeader {
+  checkBytes(bytes.length, name, limits);
+  const header = pictureHeader(bytes);
+  if (!header && /^\s*(<\?xml[\s\S]*)?<svg/.test(new TextDecoder().decode(bytes.subarray(0, 512))))
+    throw new InputError(`${name} is an SVG drawing, which is not supported. Save it as a PNG.`);
+  if (!header && isText(bytes))
+    throw new InputError(`${name} is not a picture: it holds text (an HTML page?). Download it again.`);
+  if (!header)
+    throw new InputError(
+      `${name} is not a picture that can be read, or is cut short. Save it again as a JPEG or a PNG.`,
+    );
+  const { format, width, height } = header;
+  if (!(width > 0 && height > 0)) throw new InputError(`${name}: this ${format} has no pixels (${width} × ${height}).`);
+  const { maxPixels = MAX_PIXELS } = limits;
+  if (width * height > maxPixels)
+    throw new InputError(`${name}: ${width} × ${height} pixels are over the limit of ${maxPixels}. Make it smaller.`);
+  return header;
+}
+
+async function builtInDecoder(): Promise<PictureDecoder> {
+  if (typeof createImageBitmap === "function" && typeof OffscreenCanvas === "function") return decodeInBrowser;
+  const { default: sharp } = await import("sharp").catch((cause) => {
+    throw new InputError(
+      "Pictures are decoded by the package sharp, which is not installed: run `npm install sharp`.",
+      { cause },
+    );
+  });
+  return async (bytes, { width, height }) => {
+    const options = { failOn: "error", ignoreIcc: true, limitInputPixels: width * height } as const;
+    const image = sharp(bytes, options).removeAlpha().toColourspace("srgb").raw();
+    const { data, info } = await image.toBuffer({ resolveWithObject: true });
+    return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+  };
+}
+
+async function decodeInBrowser(bytes: Uint8Array): Promise<Picture> {
+  const options = { imageOrientation: "none", premultiplyAlpha: "none", colorSpaceConversion: "none" } as const;
+  const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]), options as ImageBitmapOptions);
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const rgba = context.getImageData(0, 0, width, height).data;
+  const data = new Uint8Array(3 * width * height);
+  for (let from = 0, to = 0; from < rgba.length; from += 4) {
+    data[to++] = rgba[from];
+    data[to++] = rgba[from + 1];
+    data[to++] = rgba[from + 2];
+  }
+  return { width, height, data };
+}

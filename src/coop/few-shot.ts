@@ -1,0 +1,37 @@
+import { InputError } from "../tensor/errors.ts";
+import { MersenneTwister } from "./mersenne.ts";
+
+/** What the sampler needs to know of a picture. */
+export interface Labelled {
+  readonly label: number;
+}
+
+/**
+ * CoOp's few-shot sample (SPEC §5.4): the items grouped by label in order of first appearance; of each group `shots`
+ * drawn without replacement, or the whole group as it stands where it has fewer; the groups one after another.
+ */
+export function fewShot<T extends Labelled>(items: readonly T[], shots: number, random: MersenneTwister): T[] {
+  if (!Number.isInteger(shots) || shots < 1)
+    throw new InputError(`The number of shots must be a whole number from 1, not ${shots}.`);
+  const groups = new Map<number, T[]>();
+  for (const item of items) {
+    const group = groups.get(item.label);
+    if (group) group.push(item);
+    else groups.set(item.label, [item]);
+  }
+  return [...groups.values()].flatMap((group) => (group.length < shots ? group : random.sample(group, shots)));
+}
+
+/**
+ * The shots of train and, from the same generator as it then stands, min(shots, 4) a class of val: the very pictures
+ * that CoOp's own code draws with `--seed`, if the lists come in its order.
+ */
+export function fewShotSplits<T extends Labelled>(
+  splits: { readonly train: readonly T[]; readonly val: readonly T[] },
+  shots: number,
+  seed: number,
+): { train: T[]; val: T[] } {
+  const random = new MersenneTwister(seed);
+  const train = fewShot(splits.train, shots, random);
+  return { train, val: fewShot(splits.val, Math.min(shots, 4), random) };
+}

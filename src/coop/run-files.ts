@@ -1,0 +1,185 @@
+import { type ByteSource, fileBytes, memoryBytes, oneLine } from "../clip/bytes.ts";
+import { toFloat32 } from "../clip/half.ts";
+import { openSafetensors, writeSafetensors } from "../clip/safetensors.ts";
+import { FormatError, InputError } from "../tensor/errors.ts";
+import type { Item } from "./folder.ts";
+import { JsonFields } from "./json-fields.ts";
+import { adapterConfigJson, CONFIG_FILE, contextShape, parseAdapterConfig, type RunConfig } from "./run-config.ts";
+
+export const MODEL_FILE = "adapter_model.safetensors";
+/** PEFT's name for a soft prompt */
+const TENSOR = "prompt_embeddings";
+/** in bytes; a hundred thousand long class names fit */
+const MAX_CONFIG = 2 ** 24;
+
+/** One line of `metrics.jsonl`. */
+export interface EpochMetrics {
+  /** counted from 1 */
+  readonly epoch: number;
+  /** mean over the epoch's batches */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** fraction of the held-out pictures; absent where they were not asked after this epoch */
+  readonly heldOutAccuracy?: number;
+  /** since the training began */
+  readonly seconds?: number;
+}
+
+/** Which pictures were used for what: `train` and `val` are the shots, `test` the held-out ones. */
+export interface Splits {
+  readonly seed: number;
+  readonly shots: number;
+  readonly layout: "flat" | "split";
+  readonly train: readonly Item[];
+  readonly val: readonly Item[];
+  readonly test: readonly Item[];
+}
+
+/** A run's folder as `writeRunFolder` takes it. `readme` and `report` are the finished texts. */
+export function runFiles(run: {
+  readonly config: RunConfig;
+  /** row-major, of `contextShape(config)` */
+  readonly context: Float32Array;
+  readonly epochs: readonly EpochMetrics[];
+  readonly splits: Splits;
+  readonly readme: string;
+  readonly report: string;
+}): Map<string, Uint8Array | string> {
+  return new Map<string, Uint8Array | string>([
+    [CONFIG_FILE, adapterConfigJson(run.config)],
+    [MODEL_FILE, adapterModel(run.context, run.config)],
+    ["metrics.jsonl", metricsJsonl(run.epochs)],
+    ["splits.json", splitsJson(run.splits)],
+    ["report.html", run.report],
+    ["README.md", run.readme],
+  ]);
+}
+
+/** A learned prompt: its description and its context, row-major, of `shape` [M, D] or [K, M, D]. */
+export interface SavedPrompt {
+  readonly config: RunConfig;
+  readonly context: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** Reads the two adapter files of a run's folder (Node). InputError if they are not there, FormatError if not whole. */
+export async function readPrompt(dir: string): Promise<SavedPrompt> {
+  const { join } = await import("node:path");
+  const { stat } = await import("node:fs/promises");
+  const here = (name: string) =>
+    stat(join(dir, name)).then(
+      () => true,
+      () => false,
+    );
+  if (!(await here(CONFIG_FILE)))
+    throw new InputError(
+      `${oneLine(dir)}: no ${CONFIG_FILE} in it. Give the folder that coop train wrote (its last line names it).`,
+    );
+  const file = await fileBytes(join(dir, CONFIG_FILE));
+  if (file.size > MAX_CONFIG) {
+    await file.close();
+    throw new FormatError(`${file.name}: ${file.size} bytes are too many for a run's configuration.`);
+  }
+  const text = await file
+    .read(0, file.size)
+    .then((bytes) => new TextDecoder().decode(bytes))
+    .finally(file.close);
+  const config = parseAdapterConfig(text, file.name);
+  const source = await fileBytes(join(dir, MODEL_FILE));
+  const context = await readAdapterModel(source, config).finally(source.close);
+  return { config, context, shape: contextShape(config) };
+}
+
+/** The bytes of `adapter_model.safetensors`. */
+export function adapterModel(context: Float32Array, config: RunConfig): Uint8Array {
+  const shape = contextShape(config);
+  const size = shape.reduce((product, n) => product * n, 1);
+  if (context.length !== size)
+    throw new InputError(`The context has ${context.length} numbers, but [${shape}] needs ${size}.`);
+  const bad = context.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) throw new InputError(`The context holds ${context[bad]}: training diverged; lower the learning rate.`);
+  const data = new Uint8Array(context.buffer, context.byteOffset, context.byteLength);
+  return writeSafetensors([[TENSOR, { dtype: "F32", shape, data }]], { format: "pt" });
+}
+
+/** The context out of `adapter_model.safetensors`, checked against the config; half precision is widened. */
+export async function readAdapterModel(
+  source: ByteSource | Uint8Array,
+  config: Pick<RunConfig, "classes" | "options">,
+): Promise<Float32Array> {
+  const file = await openSafetensors(source instanceof Uint8Array ? memoryBytes(source, MODEL_FILE) : source);
+  const tensor = file.tensors.get(TENSOR);
+  if (!tensor || file.tensors.size > 1)
+    throw new FormatError(
+      `${file.name}: it must hold one tensor, "${TENSOR}", but holds ${file.tensors.size || "none"}${tensor ? "" : " others"}. It is no prompt of coop.`,
+    );
+  const expected = contextShape(config);
+  if (tensor.shape.join() !== expected.join())
+    throw new FormatError(
+      `${file.name}: "${TENSOR}" is [${tensor.shape.join(", ")}], but ${CONFIG_FILE} says [${expected.join(", ")}]. The two files are not of one run.`,
+    );
+  if (!["F32", "F16", "BF16"].includes(tensor.dtype))
+    throw new FormatError(`${file.name}: "${TENSOR}" is ${tensor.dtype}; F32, F16 or BF16 is needed.`);
+  const context = toFloat32(tensor.dtype, await file.read(TENSOR), `"${TENSOR}"`);
+  const bad = context.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0) throw new FormatError(`${file.name}: "${TENSOR}" holds ${context[bad]} at ${bad}; train it again.`);
+  return context;
+}
+
+/** `metrics.jsonl`: one JSON object a line, one line an epoch. */
+export function metricsJsonl(epochs: readonly EpochMetrics[]): string {
+  return epochs
+    .map(({ epoch, loss, learningRate, heldOutAccuracy, seconds }) => {
+      if (!Number.isFinite(loss)) throw new InputError(`The loss of epoch ${epoch} is ${loss}; it cannot be saved.`);
+      return `${JSON.stringify({ epoch, loss, learningRate, heldOutAccuracy, seconds })}\n`;
+    })
+    .join("");
+}
+
+/** Reads `metrics.jsonl` back. FormatError names the line. */
+export function parseMetricsJsonl(text: string, file = "metrics.jsonl"): EpochMetrics[] {
+  if (text !== "" && !text.endsWith("\n")) throw new FormatError(`${file}: its last line breaks off.`);
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line, i) => {
+      const fields = JsonFields.parse(`${file} line ${i + 1}`, line);
+      const optional = (key: string) => (fields.has(key) ? { [key]: fields.number(key) } : {});
+      return {
+        epoch: fields.whole("epoch", 1),
+        loss: fields.number("loss"),
+        learningRate: fields.number("learningRate"),
+        ...optional("heldOutAccuracy"),
+        ...optional("seconds"),
+      };
+    });
+}
+
+const SPLITS = ["train", "val", "test"] as const;
+
+/** `splits.json`: pictures as [path, label, class name], as CoOp's own split files have them (SPEC §6), one a line. */
+export function splitsJson(splits: Splits): string {
+  const { seed, shots, layout } = splits;
+  const lists = SPLITS.map((split) => {
+    const lines = splits[split].map(({ path, label, className }) => `    ${JSON.stringify([path, label, className])}`);
+    return `  "${split}": [${lines.length ? `\n${lines.join(",\n")}\n  ` : ""}]`;
+  });
+  const head = Object.entries({ seed, shots, layout }).map(([key, value]) => `  "${key}": ${JSON.stringify(value)}`);
+  return `{\n${[...head, ...lists].join(",\n")}\n}\n`;
+}
+
+/** Reads `splits.json` back. FormatError names the key. */
+export function parseSplits(text: string, file = "splits.json"): Splits {
+  const fields = JsonFields.parse(file, text);
+  const [train, val, test] = SPLITS.map((split) =>
+    fields.list(split).map((entry, i): Item => {
+      const [path, label, className] = Array.isArray(entry) && entry.length === 3 ? (entry as unknown[]) : [];
+      const whole = typeof label === "number" && Number.isSafeInteger(label) && label >= 0;
+      if (typeof path !== "string" || !whole || typeof className !== "string")
+        throw fields.wrong(`${split}[${i}]`, "must be [path, label, class name]");
+      return { path, label: label as number, className };
+    }),
+  );
+  const layout = fields.choice("layout", ["flat", "split"]);
+  return { seed: fields.whole("seed"), shots: fields.whole("shots", 1), layout, train, val, test };
+}

@@ -1,0 +1,63 @@
+import { InputError } from "../tensor/errors.ts";
+
+/** Pictures answered rightly, of all that were asked. */
+export interface Score {
+  readonly correct: number;
+  readonly total: number;
+}
+
+/** How often a picture of class `row` was taken for class `column`: [K][K] counts. */
+export type Confusion = readonly (readonly number[])[];
+
+/** Top-1 accuracy over all pictures as a fraction (SPEC §5.3), not the mean of the classes; NaN without pictures. */
+export const accuracy = ({ correct, total }: Score): number => correct / total;
+
+/**
+ * The 95 % interval of an accuracy, as fractions, by Wilson's formula (1927): honest for few pictures and near 0 and 1.
+ * It speaks of new pictures of the same kind, not of other seeds.
+ */
+export function interval({ correct, total }: Score): [low: number, high: number] {
+  if (total === 0) return [0, 1];
+  const z2 = 1.959963984540054 ** 2;
+  const p = correct / total;
+  const middle = (p + z2 / (2 * total)) / (1 + z2 / total);
+  const reach = Math.sqrt(z2 * ((p * (1 - p)) / total + z2 / (4 * total * total))) / (1 + z2 / total);
+  return [correct === 0 ? 0 : middle - reach, correct === total ? 1 : middle + reach];
+}
+
+/** Counts [K][K] from the true and the predicted label of each picture. */
+export function confusionMatrix(
+  labels: ArrayLike<number>,
+  predictions: ArrayLike<number>,
+  classes: number,
+): number[][] {
+  if (labels.length !== predictions.length)
+    throw new InputError(`${labels.length} labels but ${predictions.length} predictions: there must be one for each.`);
+  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (let i = 0; i < labels.length; i++) {
+    for (const label of [labels[i], predictions[i]])
+      if (!(Number.isInteger(label) && label >= 0 && label < classes))
+        throw new InputError(`Picture ${i}: label ${label} is not one of the ${classes} classes.`);
+    counts[labels[i]][predictions[i]]++;
+  }
+  return counts;
+}
+
+/** The score over all classes. */
+export function overall(confusion: Confusion): Score {
+  return confusion
+    .map((_, label) => ofClass(confusion, label))
+    .reduce((sum, { correct, total }) => ({ correct: sum.correct + correct, total: sum.total + total }), {
+      correct: 0,
+      total: 0,
+    });
+}
+
+/** The score on the pictures of one class. */
+export function ofClass(confusion: Confusion, label: number): Score {
+  return { correct: confusion[label][label], total: confusion[label].reduce((sum, n) => sum + n, 0) };
+}
+
+/** A fraction as "71.2 %"; "–" where there is none. */
+export const percent = (fraction: number, digits = 1): string =>
+  Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–";

@@ -1,0 +1,212 @@
+import { DTYPES, type DType } from "./dtype.ts";
+import type { Expr, VirtualBuffer } from "./expr.ts";
+import { type Shape, sizeOf } from "./shape.ts";
+import { collapse, contiguous, type View } from "./view.ts";
+
+/** A kernel made from an expression. */
+export interface GeneratedKernel {
+  readonly code: string;
+  readonly reads: readonly VirtualBuffer[];
+  readonly workgroups: readonly [number, number, number];
+}
+
+const WIDTH = 64;
+const MAX_GROUPS = 32768;
+
+/** Workgroups for one invocation per element, folded into two dimensions where one is not enough. */
+export function gridFor(count: number, width = WIDTH): readonly [number, number, number] {
+  const groups = Math.max(1, Math.ceil(count / width));
+  const y = Math.ceil(groups / MAX_GROUPS);
+  return [Math.ceil(groups / y), y, 1];
+}
+
+const HEADER = (grid: readonly number[], count: number) => `@compute @workgroup_size(${WIDTH})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let i = id.x + id.y * ${grid[0] * WIDTH}u;
+  if (i >= ${count}u) { return; }`;
+
+/** `out[i] = expr` for every element of `shape`. */
+export function elementwiseKernel(expr: Expr, shape: Shape, dtype: DType): GeneratedKernel {
+  const writer = new Writer(expr);
+  const count = sizeOf(shape);
+  const merged = collapse(shape, [contiguous(shape), ...writer.views]);
+  const grid = gridFor(count);
+  const body = [
+    HEADER(grid, count),
+    ...coordinates("c", "i", merged.shape),
+    ...writer.statements(
+      merged.views.slice(1).map((view) => indexOf(view, "c")),
+      merged.views.slice(1).map((view) => boundsOf(view, "c")),
+    ),
+    `  out[i] = ${toStored(writer.result, dtype)};`,
+    "}",
+  ];
+  return { code: writer.module(body, dtype), reads: writer.buffers, workgroups: grid };
+}
+
+/**
+ * Folds the axes of `expr` after the first `kept` (all axes of `shape` in order kept, reduced). With `chunks` > 1 every
+ * output is computed in that many parts, laid out [chunks, kept...], for a second fold to join.
+ */
+export function reduceKernel(expr: Expr, shape: Shape, kept: number, fold: "sum" | "max" | "min", dtype: DType, chunks: number): GeneratedKernel {
+  const writer = new Writer(expr);
+  const outer = collapse(shape.slice(0, kept), [contiguous(shape.slice(0, kept)), ...writer.views.map((v) => part(v, 0, kept))]);
+  const inner = collapse(shape.slice(kept), writer.views.map((v) => part(v, kept, shape.length)));
+  const outputs = sizeOf(shape.slice(0, kept));
+  const count = outputs * chunks;
+  const grid = gridFor(count);
+  const extents = inner.shape.length ? inner.shape : [1];
+  const length = Math.ceil(extents[0] / chunks);
+  const index = writer.views.map((_, v) => `${indexOf(outer.views[v + 1], "c")} + ${indexOf(inner.views[v], "r")}`);
+  const bounds = writer.views.map((_, v) => [boundsOf(outer.views[v + 1], "c"), boundsOf(inner.views[v], "r")].filter(Boolean).join(" && "));
+  const type = DTYPES[dtype].computed;
+  const first = fold === "sum" ? "0" : undefined;
+  const join = fold === "sum" ? "acc + v" : `${fold}(acc, v)`;
+  const body = [
+    HEADER(grid, count),
+    ...(chunks > 1 ? [`  let o = i % ${outputs}u;`, `  let chunk = i / ${outputs}u;`] : ["  let o = i;"]),
+    ...coordinates("c", "o", outer.shape),
+    first ? `  var acc = ${type}(${first});` : `  var acc: ${type}; var any = false;`,
+    ...extents.map((extent, d) =>
+      d === 0 && chunks > 1
+        ? `  for (var r0 = chunk * ${length}u; r0 < min(${extent}u, (chunk + 1u) * ${length}u); r0++) {`
+        : `  for (var r${d} = 0u; r${d} < ${extent}u; r${d}++) {`,
+    ),
+    ...writer.statements(index, bounds),
+    `    let v = ${writer.result};`,
+    first ? `    acc = ${join};` : `    if (any) { acc = ${join}; } else { acc = v; any = true; }`,
+    ...extents.map(() => "  }"),
+    `  out[i] = ${toStored("acc", dtype)};`,
+    "}",
+  ];
+  return { code: writer.module(body, dtype), reads: writer.buffers, workgroups: grid };
+}
+
+const part = (view: View, from: number, to: number): View => ({
+  shape: view.shape.slice(from, to),
+  strides: view.strides.slice(from, to),
+  offset: from === 0 ? view.offset : 0,
+  bounds: view.bounds?.slice(from, to),
+});
+
+/** Statements that split a flat index into coordinates, outermost first. */
+function coordinates(name: string, flat: string, shape: Shape): string[] {
+  let step = sizeOf(shape);
+  return shape.map((extent, d) => {
+    step /= extent;
+    const high = step === 1 ? flat : `(${flat} / ${step}u)`;
+    return `  let ${name}${d} = ${d === 0 ? high : `${high} % ${extent}u`};`;
+  });
+}
+
+/** `i32` index of a view in terms of coordinates `name0`, `name1`, … */
+function indexOf(view: View, name: string): string {
+  const terms = view.strides.flatMap((stride, d) => (stride === 0 || view.shape[d] === 1 ? [] : [stride === 1 ? `i32(${name}${d})` : `i32(${name}${d}) * ${stride}`]));
+  if (view.offset !== 0 || terms.length === 0) terms.push(`${view.offset}`);
+  return terms.join(" + ");
+}
+
+/** Condition that the coordinates lie inside a padded view's data; empty where they always do. */
+function boundsOf(view: View, name: string): string {
+  if (!view.bounds) return "";
+  return view.bounds
+    .flatMap(([low, high], d) => [
+      ...(low > 0 ? [`${name}${d} >= ${low}u`] : []),
+      ...(high < view.shape[d] ? [`${name}${d} < ${high}u`] : []),
+    ])
+    .join(" && ");
+}
+
+/** WGSL for one number; infinities and NaN hide behind a variable, since constants of them are not allowed. */
+export function literalOf(value: number, dtype: DType): string {
+  if (dtype === "bool") return value ? "true" : "false";
+  if (dtype === "i32") return `i32(${value | 0})`;
+  if (dtype === "u32") return `${value >>> 0}u`;
+  const rounded = Math.fround(value);
+  if (Number.isNaN(rounded)) return "bitcast<f32>(QUIET_NAN)";
+  if (!Number.isFinite(rounded)) return `${rounded < 0 ? "-" : ""}bitcast<f32>(INFINITY)`;
+  return `f32(${Object.is(rounded, -0) ? "-0.0" : rounded})`;
+}
+
+const toStored = (value: string, dtype: DType): string =>
+  dtype === "bool" ? `select(0u, 1u, ${value})` : dtype === "f16" ? `f16(${value})` : value;
+
+const fromStored = (value: string, dtype: DType): string =>
+  dtype === "bool" ? `(${value} != 0u)` : dtype === "f16" ? `f32(${value})` : value;
+
+/** Turns an expression into statements; loads and shared parts are computed once. */
+class Writer {
+  readonly buffers: VirtualBuffer[] = [];
+  /** One view for each distinct load or index. */
+  readonly views: View[] = [];
+  private readonly leaves: { expr: Expr; name: string; view: number }[] = [];
+  private readonly names = new Map<Expr, string>();
+  private readonly lines: (string | { leaf: number })[] = [];
+  private readonly functions = new Set<string>();
+  readonly result: string;
+
+  constructor(expr: Expr) {
+    this.result = this.visit(expr);
+  }
+
+  private visit(expr: Expr): string {
+    const known = this.names.get(expr);
+    if (known) return known;
+    let name: string;
+    if (expr.kind === "literal") name = literalOf(expr.value, expr.dtype);
+    else if (expr.kind === "apply") {
+      const args = expr.args.map((arg) => this.visit(arg));
+      const { op } = expr;
+      if (op.run.kind !== "expression") throw new Error(`${op.name} is not an expression`);
+      if (op.run.functions) this.functions.add(op.run.functions);
+      name = `t${this.lines.length}`;
+      const inputs = expr.args.map((arg) => ({ shape: [], dtype: arg.dtype }));
+      this.lines.push(`    let ${name} = ${op.run.wgsl(args, expr.attrs, { shape: [], dtype: expr.dtype }, inputs)};`);
+    } else name = this.leaf(expr);
+    this.names.set(expr, name);
+    return name;
+  }
+
+  private leaf(expr: Extract<Expr, { view: View }>): string {
+    const key = JSON.stringify(expr.view);
+    const buffer = expr.kind === "load" ? expr.buffer : undefined;
+    const same = this.leaves.find((l) => (l.expr.kind === "load" ? l.expr.buffer : undefined) === buffer && JSON.stringify(this.views[l.view]) === key && l.expr.dtype === expr.dtype);
+    if (same) return same.name;
+    if (buffer && !this.buffers.includes(buffer)) this.buffers.push(buffer);
+    const name = `x${this.leaves.length}`;
+    this.lines.push({ leaf: this.leaves.length });
+    this.leaves.push({ expr, name, view: this.views.push(expr.view) - 1 });
+    return name;
+  }
+
+  /** The statements, given the index and the in-bounds condition of each view. */
+  statements(index: readonly string[], bounds: readonly string[]): string[] {
+    return this.lines.map((line) => {
+      if (typeof line === "string") return line;
+      const { expr, name, view } = this.leaves[line.leaf];
+      const inside = bounds[view];
+      if (expr.kind === "iota") {
+        const value = `${DTYPES[expr.dtype].computed}(${index[view]})`;
+        return `    let ${name} = ${inside ? `select(${literalOf(0, expr.dtype)}, ${value}, ${inside})` : value};`;
+      }
+      const slot = this.buffers.indexOf((expr as { buffer: VirtualBuffer }).buffer);
+      const value = fromStored(`b${slot}[u32(${index[view]})]`, expr.dtype);
+      if (!inside) return `    let ${name} = ${value};`;
+      return `    var ${name} = ${literalOf(0, expr.dtype)}; if (${inside}) { ${name} = ${value}; }`;
+    });
+  }
+
+  module(body: readonly string[], dtype: DType): string {
+    const half = dtype === "f16" || this.buffers.some((b) => b.dtype === "f16");
+    const text = body.join("\n");
+    return [
+      ...(half ? ["enable f16;"] : []),
+      ...(text.includes("INFINITY") ? ["var<private> INFINITY: u32 = 0x7f800000u;"] : []),
+      ...(text.includes("QUIET_NAN") ? ["var<private> QUIET_NAN: u32 = 0x7fc00000u;"] : []),
+      ...this.buffers.map((b, i) => `@group(0) @binding(${i}) var<storage, read> b${i}: array<${DTYPES[b.dtype].stored}>;`),
+      `@group(0) @binding(${this.buffers.length}) var<storage, read_write> out: array<${DTYPES[dtype].stored}>;`,
+      ...this.functions,
+      text,
+    ].join("\n");
+  }
+}

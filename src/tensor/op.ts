@@ -1,0 +1,96 @@
+import type { DType } from "./dtype.ts";
+import type { Shape } from "./shape.ts";
+import type { Tensor } from "./tensor.ts";
+import type { ViewChange } from "./view.ts";
+
+/** What is known of a tensor before it is computed. */
+export interface Aval {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** Everything that makes one node of an op differ from another, apart from its inputs: plain JSON data. */
+export type Attrs = Readonly<Record<string, unknown>>;
+
+/** A tensor on the CPU in float64 (row-major), for the references. */
+export interface Values extends Aval {
+  readonly data: Float64Array;
+}
+
+/** A hand-written kernel that can compute an op. All inputs arrive contiguous unless `strided`. */
+export interface Kernel {
+  /** Names the variant in profiles and tests. */
+  readonly name: string;
+  readonly source: string;
+  /** Needs the WGSL extension `subgroups` with at least this many lanes. */
+  readonly subgroup?: number;
+  /** Inputs may be any strided view; the kernel reads it through its constants. */
+  readonly strided?: boolean;
+  readonly applies?: (inputs: readonly Aval[], attrs: Attrs) => boolean;
+  /** Values of the file's `override` constants. */
+  readonly constants: (call: KernelCall) => Record<string, number>;
+  readonly workgroups: (call: KernelCall) => readonly [number, number, number];
+}
+
+export interface KernelCall {
+  readonly inputs: readonly (Aval & { readonly strides: readonly number[]; readonly offset: number })[];
+  readonly output: Aval;
+  readonly attrs: Attrs;
+}
+
+/** How an op runs. */
+export type Run =
+  /** Elementwise: WGSL in terms of its arguments, fused with its neighbours. All inputs have the output's shape. */
+  | {
+      readonly kind: "expression";
+      readonly wgsl: (args: readonly string[], attrs: Attrs, output: Aval, inputs: readonly Aval[]) => string;
+      /** WGSL functions that the expression calls. */
+      readonly functions?: string;
+    }
+  /** Another way to look at its first input: free. */
+  | { readonly kind: "view"; readonly change: (attrs: Attrs, output: Aval) => ViewChange | undefined }
+  /** A fold over some axes of its one input. */
+  | { readonly kind: "reduce"; readonly fold: "sum" | "max" | "min" }
+  /** Hand-written kernels in order of preference, or else a definition in simpler ops. */
+  | {
+      readonly kind: "kernel";
+      readonly kernels: readonly Kernel[];
+      readonly composed?: (inputs: readonly Tensor[], attrs: Attrs) => Tensor;
+    }
+  /** A leaf: data, a number, the index along an axis, an argument of a traced function. */
+  | { readonly kind: "leaf" };
+
+/** One op: everything the library knows of it stands in this record. */
+export interface Op {
+  readonly name: string;
+  /** Shape and dtype of the result; throws ShapeError or DTypeError. */
+  readonly result: (inputs: readonly Aval[], attrs: Attrs) => Aval;
+  /** The result in float64 on the CPU; ops with a composed definition may leave it out. */
+  readonly reference?: (inputs: readonly Values[], attrs: Attrs, output: Aval) => Float64Array;
+  /** Gradient with respect to input `wrt`, made of ops; ops with a composed definition may leave it out. */
+  readonly vjp?: (call: VjpCall) => Tensor;
+  /** The gradient is zero everywhere: nothing is differentiated through the op. */
+  readonly stops?: boolean;
+  readonly run: Run;
+}
+
+export interface VjpCall {
+  /** Gradient of the loss with respect to the output. */
+  readonly g: Tensor;
+  readonly wrt: number;
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  readonly attrs: Attrs;
+}
+
+const registry = new Map<string, Op>();
+
+/** Declares an op; its name is unique. */
+export function defineOp(op: Op): Op {
+  if (registry.has(op.name)) throw new Error(`an op called ${op.name} exists already`);
+  registry.set(op.name, op);
+  return op;
+}
+
+/** Every op of the library, in order of declaration: tests and documentation are generated from this list. */
+export const allOps = (): Op[] => [...registry.values()];

@@ -1,0 +1,53 @@
+import { type DType, isFloat, promote } from "../dtype.ts";
+import { DTypeError, ShapeError } from "../errors.ts";
+import { broadcastShapes, checkShape, type Shape, showShape } from "../shape.ts";
+import { apply, IOTA, literal, Tensor, type TensorLike } from "../tensor.ts";
+import { cast } from "./elementwise.ts";
+import { broadcastTo } from "./view.ts";
+
+/** A tensor filled with one number. Takes no memory until it is stored. */
+export function full(shape: Shape, value: number, dtype: DType = "f32"): Tensor {
+  checkShape("full", shape);
+  return broadcastTo(literal(value, dtype), shape);
+}
+
+/** Zeros. */
+export const zeros = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 0, dtype);
+/** Ones. */
+export const ones = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 1, dtype);
+/** Zeros of the shape and dtype of another tensor. */
+export const zerosLike = (x: Tensor): Tensor => full(x.shape, 0, x.dtype);
+
+/** 0, 1, …, n − 1. */
+export function arange(n: number, dtype: DType = "i32"): Tensor {
+  checkShape("arange", [n]);
+  return apply(IOTA, [], { shape: [n], dtype });
+}
+
+/**
+ * Operands of an elementwise op: numbers take the dtype of the tensor beside them, shapes broadcast as NumPy has it.
+ *
+ * @param others tensors of any dtype that take part in the broadcast only
+ */
+export function align(op: string, a: TensorLike, b: TensorLike, ...others: Tensor[]): [Tensor, Tensor] {
+  if (!(a instanceof Tensor) && !(typeof a === "number")) throw notOperand(op, a);
+  if (!(b instanceof Tensor) && !(typeof b === "number")) throw notOperand(op, b);
+  const near = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : "f32";
+  const x = typeof a === "number" ? literal(a, near) : a;
+  const y = typeof b === "number" ? literal(b, near) : b;
+  const dtype = promote(op, x.dtype, y.dtype);
+  const shape = broadcastShapes(op, x.shape, y.shape, ...others.map((o) => o.shape));
+  return [broadcastTo(cast(x, dtype), shape), broadcastTo(cast(y, dtype), shape)];
+}
+
+const notOperand = (op: string, value: unknown) => new ShapeError(`${op}: takes tensors and numbers, not ${value === null ? "null" : typeof value}`);
+
+/** Throws unless `x` has one of the given ranks. */
+export function expectRank(op: string, x: Tensor, ...ranks: number[]): void {
+  if (!ranks.includes(x.rank)) throw new ShapeError(`${op}: takes a tensor of rank ${ranks.join(" or ")}, not shape ${showShape(x.shape)}`);
+}
+
+/** Throws unless `x` holds floats. */
+export function expectFloat(op: string, x: Tensor): void {
+  if (!isFloat(x.dtype)) throw new DTypeError(`${op}: takes float tensors, not ${x.dtype}; see cast(x, "f32")`);
+}

@@ -1,0 +1,172 @@
+import { gridFor } from "../codegen.ts";
+import type { DType } from "../dtype.ts";
+import { DTypeError, ShapeError } from "../errors.ts";
+import { type Attrs, defineOp, type Kernel, type Values } from "../op.ts";
+import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
+import { shaders } from "../shaders.ts";
+import { apply, type Tensor } from "../tensor.ts";
+import { expectFloat } from "./basic.ts";
+import { add, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
+import { max, mean, sum } from "./reduce.ts";
+import { reshape, swapAxes } from "./view.ts";
+
+/** A kernel with one invocation for each row of the last axis. */
+const rowKernel = (name: string, source: string, more: (attrs: Attrs) => Record<string, number> = () => ({})): Kernel => ({
+  name,
+  source,
+  constants: ({ inputs: [x], attrs }) => {
+    const width = x.shape[x.shape.length - 1];
+    const rows = sizeOf(x.shape) / width;
+    return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, ...more(attrs) };
+  },
+  workgroups: ({ inputs: [x] }) => gridFor(sizeOf(x.shape) / x.shape[x.shape.length - 1]),
+});
+
+const last = { keepDims: true } as const;
+
+const SOFTMAX = defineOp({
+  name: "softmax",
+  result: ([x]) => x,
+  vjp: ({ g, output: y }) => mul(y, sub(g, sum(mul(g, y), -1, last))),
+  run: {
+    kind: "kernel",
+    kernels: [rowKernel("softmax", shaders.softmax)],
+    composed: ([x]) => {
+      const e = exp(sub(x, max(x, -1, last)));
+      return div(e, sum(e, -1, last));
+    },
+  },
+});
+
+const onAxis = (name: string, x: Tensor, axis: number, f: (x: Tensor) => Tensor): Tensor => {
+  expectFloat(name, x);
+  const at = normalizeAxis(name, axis, x.rank);
+  if (x.size === 0) return x;
+  return at === x.rank - 1 ? f(x) : swapAxes(f(swapAxes(x, at, -1)), at, -1);
+};
+
+/** exp(x) normalised to sum 1 along an axis, the last where none is named. */
+export const softmax = (x: Tensor, axis = -1): Tensor => onAxis("softmax", x, axis, (t) => apply(SOFTMAX, [t]));
+
+/** log Σ exp(x) along an axis, which vanishes; shifted by the maximum, so that it does not overflow. */
+export function logSumExp(x: Tensor, axis = -1): Tensor {
+  const at = normalizeAxis("logSumExp", axis, x.rank);
+  const largest = max(x, at, last);
+  const total = add(log(sum(exp(sub(x, largest)), at, last)), largest);
+  return reshape(total, x.shape.filter((_, i) => i !== at));
+}
+
+/** log softmax(x) along an axis, the last where none is named. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  const at = normalizeAxis("logSoftmax", axis, x.rank);
+  return sub(x, reshape(logSumExp(x, at), x.shape.map((n, i) => (i === at ? 1 : n))));
+}
+
+const moments = (x: Tensor) => {
+  const centred = sub(x, mean(x, -1, last));
+  return { centred, variance: mean(square(centred), -1, last) };
+};
+const epsilonOf = (attrs: Attrs): number => attrs.epsilon as number;
+const epsilonConstant = (attrs: Attrs) => ({ EPSILON: epsilonOf(attrs) });
+
+const STANDARDIZE = defineOp({
+  name: "standardize",
+  result: ([x]) => x,
+  vjp: ({ g, inputs: [x], attrs }) => apply(STANDARDIZE_GRAD, [x, g], attrs),
+  run: {
+    kind: "kernel",
+    kernels: [rowKernel("standardize", shaders.standardize, epsilonConstant)],
+    composed: ([x], attrs) => {
+      const { centred, variance } = moments(x);
+      return mul(centred, rsqrt(add(variance, epsilonOf(attrs))));
+    },
+  },
+});
+
+/** (x, g) → the gradient of standardize: a function of its own, so that second derivatives exist. */
+const standardizeGrad = ([x, g]: readonly Tensor[], attrs: Attrs): Tensor => {
+  const { centred, variance } = moments(x);
+  const scale = rsqrt(add(variance, epsilonOf(attrs)));
+  const y = mul(centred, scale);
+  return mul(sub(sub(g, mean(g, -1, last)), mul(y, mean(mul(g, y), -1, last))), scale);
+};
+
+const STANDARDIZE_GRAD = defineOp({
+  name: "standardizeGrad",
+  result: ([x]) => x,
+  run: {
+    kind: "kernel",
+    kernels: [rowKernel("standardize-grad", shaders.standardizeGrad, epsilonConstant)],
+    composed: standardizeGrad,
+  },
+});
+
+/**
+ * Mean 0 and variance 1 along the last axis.
+ *
+ * @param x [..., D]
+ */
+export function standardize(x: Tensor, epsilon = 1e-5): Tensor {
+  expectFloat("standardize", x);
+  if (x.rank === 0) throw new ShapeError("standardize: takes a tensor of rank 1 and more");
+  return x.size === 0 ? x : apply(STANDARDIZE, [x], { epsilon });
+}
+
+/**
+ * Layer normalisation over the last axis (Ba et al., arXiv 1607.06450).
+ *
+ * @param x [..., D]
+ * @param weight [D]
+ * @param bias [D]
+ */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
+  for (const [name, p] of Object.entries({ weight, bias })) {
+    if (p.rank !== 1 || p.shape[0] !== x.shape[x.rank - 1]) {
+      throw new ShapeError(`layerNorm: ${name} has shape ${showShape(p.shape)}, not [${x.shape[x.rank - 1]}] as the last axis of ${showShape(x.shape)}`);
+    }
+  }
+  return add(mul(standardize(x, epsilon), weight), bias);
+}
+
+/** x / ‖x‖₂ along an axis, the last where none is named. */
+export function l2Normalize(x: Tensor, axis = -1, epsilon = 1e-24): Tensor {
+  return mul(x, rsqrt(add(sum(square(x), axis, last), epsilon)));
+}
+
+const TOP_K = defineOp({
+  name: "topKIndices",
+  result: ([x], attrs) => ({ shape: [...x.shape.slice(0, -1), attrs.k as number], dtype: "i32" as DType }),
+  reference: ([x]: readonly Values[], attrs) => {
+    const width = x.shape[x.shape.length - 1];
+    const k = attrs.k as number;
+    const out = new Float64Array((x.data.length / width) * k);
+    for (let row = 0; row < x.data.length / width; row++) {
+      const values = x.data.subarray(row * width, (row + 1) * width);
+      const order = [...values.keys()].sort((i, j) => values[j] - values[i] || i - j);
+      out.set(order.slice(0, k), row * k);
+    }
+    return out;
+  },
+  run: {
+    kind: "kernel",
+    kernels: [rowKernel("top-k", shaders.topK, (attrs) => ({ K: attrs.k as number }))],
+  },
+});
+
+/** Indices (i32) of the k largest along the last axis, largest first, the lower index first among equals. */
+export function topKIndices(x: Tensor, k: number): Tensor {
+  const width: number | undefined = (x.shape as Shape)[x.rank - 1];
+  if (width === undefined || !Number.isInteger(k) || k < 1 || k > width) {
+    throw new ShapeError(`topKIndices: k = ${k} of ${showShape(x.shape)}; k is 1 to the last extent`);
+  }
+  if (x.dtype === "bool") throw new DTypeError("topKIndices: takes numbers, not bool");
+  return apply(TOP_K, [x], { k });
+}
+
+/** Index (i32) of the largest element along an axis; the lowest among equals. */
+export function argmax(x: Tensor, axis = -1): Tensor {
+  const at = normalizeAxis("argmax", axis, x.rank);
+  const moved = at === x.rank - 1 ? x : swapAxes(x, at, -1);
+  const index = topKIndices(moved, 1);
+  return reshape(at === x.rank - 1 ? index : swapAxes(index, at, -1), x.shape.filter((_, i) => i !== at));
+}

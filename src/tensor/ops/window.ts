@@ -1,0 +1,155 @@
+import { gridFor } from "../codegen.ts";
+import { ShapeError } from "../errors.ts";
+import { type Attrs, defineOp, type Kernel } from "../op.ts";
+import { forEachIndex, rowMajor, type Shape, showShape, sizeOf } from "../shape.ts";
+import { shaders } from "../shaders.ts";
+import { apply, type Tensor } from "../tensor.ts";
+import { expectFloat, expectRank } from "./basic.ts";
+import { matmul } from "./matmul.ts";
+import { mean } from "./reduce.ts";
+import { reshape, transpose } from "./view.ts";
+
+/** Windows over an image: `height` and `width` are the image's, `rows` and `columns` count the windows. */
+interface Windows {
+  readonly height: number;
+  readonly width: number;
+  readonly sizeY: number;
+  readonly sizeX: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+const windows = (attrs: Attrs): Windows => attrs as unknown as Windows;
+
+/** Calls `visit(window element, image element)` for every pair that unfold copies. */
+function forEachPair(w: Windows, images: number, visit: (from: number, to: number) => void): void {
+  const shape = [images, w.sizeY, w.sizeX, w.rows, w.columns];
+  const strides = rowMajor(shape);
+  forEachIndex(shape, ([n, p, q, i, j]) => {
+    const y = i * w.stride + p - w.padding;
+    const x = j * w.stride + q - w.padding;
+    if (y < 0 || y >= w.height || x < 0 || x >= w.width) return;
+    visit([n, p, q, i, j].reduce((at, c, d) => at + c * strides[d], 0), (n * w.height + y) * w.width + x);
+  });
+}
+
+const windowKernel = (name: string, source: string): Kernel => ({
+  name,
+  source,
+  constants: ({ output, attrs }) => {
+    const w = windows(attrs);
+    return {
+      COUNT: sizeOf(output.shape),
+      H: w.height,
+      W: w.width,
+      SIZE_Y: w.sizeY,
+      SIZE_X: w.sizeX,
+      OUT_Y: w.rows,
+      OUT_X: w.columns,
+      STRIDE: w.stride,
+      PADDING: w.padding,
+      GRID: gridFor(sizeOf(output.shape))[0] * 64,
+    };
+  },
+  workgroups: ({ output }) => gridFor(sizeOf(output.shape)),
+});
+
+const UNFOLD = defineOp({
+  name: "unfold",
+  result: ([x], attrs) => {
+    const w = windows(attrs);
+    return { shape: [x.shape[0], x.shape[1], w.sizeY, w.sizeX, w.rows, w.columns], dtype: x.dtype };
+  },
+  reference: ([x], attrs, output) => {
+    const out = new Float64Array(sizeOf(output.shape));
+    forEachPair(windows(attrs), x.shape[0] * x.shape[1], (from, to) => {
+      out[from] = x.data[to];
+    });
+    return out;
+  },
+  vjp: ({ g, attrs }) => apply(FOLD, [g], attrs),
+  run: { kind: "kernel", kernels: [windowKernel("unfold", shaders.unfold)] },
+});
+
+const FOLD = defineOp({
+  name: "fold",
+  result: ([x], attrs) => ({ shape: [x.shape[0], x.shape[1], windows(attrs).height, windows(attrs).width], dtype: x.dtype }),
+  reference: ([x], attrs, output) => {
+    const out = new Float64Array(sizeOf(output.shape));
+    forEachPair(windows(attrs), x.shape[0] * x.shape[1], (from, to) => {
+      out[to] += x.data[from];
+    });
+    return out;
+  },
+  vjp: ({ g, attrs }) => apply(UNFOLD, [g], attrs),
+  run: { kind: "kernel", kernels: [windowKernel("fold", shaders.fold)] },
+});
+
+export interface WindowOptions {
+  /** Step between windows, 1 where not given. */
+  readonly stride?: number;
+  /** Zeros on each side, 0 where not given. */
+  readonly padding?: number;
+}
+
+function windowAttrs(op: string, image: Shape, sizeY: number, sizeX: number, { stride = 1, padding = 0 }: WindowOptions): Attrs & Windows {
+  const [height, width] = image.slice(2);
+  const rows = Math.floor((height + 2 * padding - sizeY) / stride) + 1;
+  const columns = Math.floor((width + 2 * padding - sizeX) / stride) + 1;
+  if (![sizeY, sizeX, stride].every((n) => Number.isInteger(n) && n >= 1) || !Number.isInteger(padding) || padding < 0) {
+    throw new ShapeError(`${op}: window ${sizeY}×${sizeX}, stride ${stride}, padding ${padding}; sizes and stride are whole numbers ≥ 1, padding ≥ 0`);
+  }
+  if (rows < 1 || columns < 1) throw new ShapeError(`${op}: a window of ${sizeY}×${sizeX} does not fit an image of ${height}×${width} with padding ${padding}`);
+  return { height, width, sizeY, sizeX, stride, padding, rows, columns };
+}
+
+/**
+ * All windows of a batch of images.
+ *
+ * @param x [N, C, H, W]
+ * @returns [N, C, sizeY, sizeX, rows, columns]
+ */
+export function unfold(x: Tensor, size: readonly [number, number], options: WindowOptions = {}): Tensor {
+  expectRank("unfold", x, 4);
+  expectFloat("unfold", x);
+  return apply(UNFOLD, [x], windowAttrs("unfold", x.shape, size[0], size[1], options));
+}
+
+/**
+ * Two-dimensional convolution (cross-correlation, as in neural networks).
+ *
+ * @param x [N, C, H, W]
+ * @param weight [O, C, kh, kw]
+ * @returns [N, O, rows, columns]
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: WindowOptions = {}): Tensor {
+  expectRank("conv2d", x, 4);
+  expectRank("conv2d", weight, 4);
+  const [n, c] = x.shape;
+  const [o, channels, kh, kw] = weight.shape;
+  if (c !== channels) throw new ShapeError(`conv2d: the image ${showShape(x.shape)} has ${c} channels, the weight ${showShape(weight.shape)} takes ${channels}`);
+  const { stride = 1, padding = 0 } = options;
+  const filter = reshape(weight, [o, c * kh * kw]);
+  if (padding === 0 && stride === kh && kh === kw && x.shape[2] % kh === 0 && x.shape[3] % kw === 0) {
+    // windows that tile the image are just another way to read it
+    const [rows, columns] = [x.shape[2] / kh, x.shape[3] / kw];
+    const tiles = transpose(reshape(x, [n, c, rows, kh, columns, kw]), [0, 2, 4, 1, 3, 5]);
+    const y = matmul(reshape(tiles, [n * rows * columns, c * kh * kw]), filter, { transposeB: true });
+    return transpose(reshape(y, [n, rows, columns, o]), [0, 3, 1, 2]);
+  }
+  const patches = unfold(x, [kh, kw], { stride, padding });
+  const [rows, columns] = patches.shape.slice(4);
+  return reshape(matmul(filter, reshape(patches, [n, c * kh * kw, rows * columns])), [n, o, rows, columns]);
+}
+
+/**
+ * Average over windows that tile the image; rows and columns left over at the end are dropped.
+ *
+ * @param x [N, C, H, W]
+ */
+export function avgPool2d(x: Tensor, size: number, options: WindowOptions = {}): Tensor {
+  expectRank("avgPool2d", x, 4);
+  return mean(unfold(x, [size, size], { stride: size, ...options }), [2, 3]);
+}

@@ -1,0 +1,161 @@
+import type { Device } from "./device.ts";
+import type { Load, VirtualBuffer } from "./expr.ts";
+import { type Dispatch, type Lowered, type LowerOptions, lower } from "./lower.ts";
+import { type Plan, plan } from "./plan.ts";
+import { Storage } from "./storage.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Dispatches in one submission: long work is handed over in pieces, so that a device never looks hung. */
+const SUBMIT_EVERY = 64;
+
+/** A launch that is ready to be encoded; bind groups are kept for the sets of buffers seen last. */
+interface Launch {
+  readonly dispatch: Dispatch;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroups: Map<string, GPUBindGroup>;
+}
+
+/** A graph made executable: kernels compiled, memory planned. Run it as often as you like. */
+export class Program {
+  readonly lowered: Lowered;
+  readonly plan: Plan;
+  private launches: Launch[] | undefined;
+  private slots: GPUBuffer[] | undefined;
+  private scalars: GPUBuffer | undefined;
+  private readonly ids = new WeakMap<GPUBuffer, number>();
+  private nextId = 0;
+  private readonly compiled: Promise<void>;
+
+  constructor(
+    private readonly device: Device,
+    roots: readonly Tensor[],
+    arguments_: ReadonlyMap<Tensor, Load>,
+    options: Partial<LowerOptions> = {},
+  ) {
+    this.lowered = lower(roots, arguments_, { subgroupLanes: device.subgroupLanes, maxBindings: device.maxBindings, ...options });
+    this.plan = plan(this.lowered.dispatches);
+    this.compiled = this.compile();
+    this.compiled.catch(() => {});
+  }
+
+  /** All pipelines of a program compile at the same time. */
+  private async compile(): Promise<void> {
+    this.launches = await Promise.all(
+      this.lowered.dispatches.map(async (dispatch) => ({
+        dispatch,
+        pipeline: await this.device.pipeline(dispatch.label, dispatch.code, dispatch.constants),
+        bindGroups: new Map<string, GPUBindGroup>(),
+      })),
+    );
+  }
+
+  /**
+   * Runs the program: at once where everything is ready, else as soon as it is. Borrowed storages stay pinned till then.
+   *
+   * @param given storage of each argument, in the order of the arguments
+   * @param numbers values of the scalar arguments
+   */
+  run(given: ReadonlyMap<VirtualBuffer, Storage>, numbers: Float32Array<ArrayBuffer>): Storage[] {
+    const inputs = new Map(given);
+    for (const [tensor, buffer] of this.lowered.borrowed) {
+      tensor.storage!.assertUsable("a compiled function that closes over it");
+      inputs.set(buffer, tensor.storage!);
+    }
+    const outputs = this.lowered.results.map((buffer) => Storage.pending(buffer.bytes));
+    for (const storage of inputs.values()) storage.pin();
+    const finish = () => {
+      for (const storage of inputs.values()) storage.unpin();
+    };
+    const start = () => {
+      try {
+        this.execute(inputs, outputs, numbers);
+      } finally {
+        finish();
+      }
+    };
+    const waiting = [...inputs.values()].filter((s) => !s.isReady);
+    if (this.launches && waiting.length === 0) start();
+    else {
+      const ready = Promise.all([this.compiled, ...waiting.map((s) => s.ready)]).then(start, (error) => {
+        finish();
+        throw error;
+      });
+      const settled = ready.catch((error) => {
+        for (const output of outputs) output.fail(error);
+      });
+      for (const output of outputs) output.ready = settled;
+    }
+    return outputs;
+  }
+
+  private execute(inputs: ReadonlyMap<VirtualBuffer, Storage>, outputs: readonly Storage[], numbers: Float32Array<ArrayBuffer>): void {
+    const { device } = this;
+    device.check();
+    for (const storage of inputs.values()) storage.throwIfFailed();
+    this.slots ??= this.plan.slots.map((bytes) => device.allocate(bytes, "programs"));
+    if (numbers.length > 0) {
+      this.scalars ??= device.allocate(numbers.byteLength, "programs");
+      device.write(this.scalars, 0, numbers);
+    }
+    const results = new Map<VirtualBuffer, GPUBuffer>();
+    for (const buffer of this.lowered.results) if (!results.has(buffer)) results.set(buffer, device.allocate(buffer.bytes, "values"));
+    const bufferOf = (buffer: VirtualBuffer): GPUBuffer => {
+      switch (buffer.kind) {
+        case "slot":
+          return this.slots![this.plan.slotOf.get(buffer)!];
+        case "output":
+          return results.get(buffer)!;
+        case "scalars":
+          return this.scalars!;
+        case "input":
+          return inputs.get(buffer)!.on(device);
+      }
+    };
+    for (let from = 0; from < this.launches!.length; from += SUBMIT_EVERY) {
+      const encoder = device.gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (const launch of this.launches!.slice(from, from + SUBMIT_EVERY)) {
+        pass.setPipeline(launch.pipeline);
+        pass.setBindGroup(0, this.bindGroup(launch, bufferOf));
+        pass.dispatchWorkgroups(...launch.dispatch.workgroups);
+      }
+      pass.end();
+      device.gpu.queue.submit([encoder.finish()]);
+    }
+    this.lowered.results.forEach((buffer, i) => outputs[i].fill(device, results.get(buffer)!));
+  }
+
+  private bindGroup(launch: Launch, bufferOf: (buffer: VirtualBuffer) => GPUBuffer): GPUBindGroup {
+    const { reads, writes } = launch.dispatch;
+    const buffers = [...reads, writes].map(bufferOf);
+    const key = buffers.map((buffer) => this.idOf(buffer)).join();
+    let group = launch.bindGroups.get(key);
+    if (!group) {
+      if (launch.bindGroups.size >= 8) launch.bindGroups.clear();
+      group = this.device.gpu.createBindGroup({
+        layout: launch.pipeline.getBindGroupLayout(0),
+        entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+      });
+      launch.bindGroups.set(key, group);
+    }
+    return group;
+  }
+
+  private idOf(buffer: GPUBuffer): number {
+    let id = this.ids.get(buffer);
+    if (id === undefined) {
+      id = this.nextId++;
+      this.ids.set(buffer, id);
+    }
+    return id;
+  }
+
+  /** Gives the slots back. The program can still run; it takes them anew. */
+  release(): void {
+    for (const slot of this.slots ?? []) this.device.recycle(slot);
+    if (this.scalars) this.device.recycle(this.scalars);
+    this.slots = undefined;
+    this.scalars = undefined;
+    for (const launch of this.launches ?? []) launch.bindGroups.clear();
+  }
+}
