@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { deflateSync } from "node:zlib";
 import { decodePicture, type Picture, readPicture, setPictureDecoder } from "../src/clip/picture.ts";
-import { pictureHeader } from "../src/clip/picture-header.ts";
+import { pictureHeader, withoutExif } from "../src/clip/picture-header.ts";
 import { InputError } from "../src/tensor/errors.ts";
 
 const photos = fileURLToPath(new URL("../../shared/data/skimage-photos/", import.meta.url));
@@ -92,6 +92,16 @@ test("grey, 1-bit, 16-bit and interlaced pictures become 8-bit RGB", { skip: noS
   assert.deepEqual([...(await decodePicture(png(1, 1, [0, 1, 2, 3], { interlace: 1 }))).data], [1, 2, 3]);
 });
 
+test("hiding a JPEG's EXIF block leaves the rest as it was", { skip: noSharp }, async () => {
+  const create = { width: 31, height: 17, channels: 3, background: "#804020" } as const;
+  const turned = await sharp!({ create }).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+  const hidden = withoutExif(turned);
+  assert.equal((await sharp!(turned).metadata()).orientation, 6);
+  assert.equal((await sharp!(hidden).metadata()).orientation, undefined);
+  assert.equal(turned.filter((byte, i) => byte !== hidden[i]).length, 4);
+  assert.deepEqual(await decodePicture(hidden), await decodePicture(turned));
+});
+
 test("orientation, colour profiles and later frames are passed over", { skip: noSharp }, async () => {
   const raw = { raw: { width: 3, height: 2, channels: 3 } } as const;
   const pixels = Uint8Array.from({ length: 18 }, (_, i) => 14 * i);
@@ -138,7 +148,6 @@ test("the shape of the file decides, not its name", { skip: noSharp }, async () 
   assert.deepEqual(await decodePicture(GOOD, "really-a-png.jpg"), PIXELS);
 });
 
-const BMP = bytesOf("BM", new Array(12).fill(0), [40, 0, 0, 0, 5, 0, 0, 0, 253, 255, 255, 255]);
 const REFUSED: [string, Uint8Array, RegExp][] = [
   ["empty.jpg", new Uint8Array(0), /empty\.jpg is empty/],
   [
@@ -168,6 +177,11 @@ const REFUSED: [string, Uint8Array, RegExp][] = [
     /1000000 × 1000000/,
   ],
   ["loop.jpg", bytesOf([255, 0xd8, 255, 0xe0, 0, 0, 255, 0xe0, 0, 0]), /not a picture that can be read/],
+  [
+    "a.bmp",
+    bytesOf("BM", new Array(12).fill(0), [40, 0, 0, 0, 5, 0, 0, 0, 3, 0, 0, 0]),
+    /not a picture that can be read/,
+  ],
   ["short.tif", bytesOf("II*\0", [255, 255, 255, 255]), /not a picture that can be read/],
   ["a\nb\u202Egnp.jpg", new Uint8Array(0), /a\\u\{a\}b\\u\{202e\}gnp\.jpg is empty/],
 ];
@@ -185,10 +199,6 @@ test("limits can be changed, and a broken PNG of allowed size is refused in deco
   await refused(decodePicture(GOOD, "a.png", { maxPixels: 3 }), /2 × 2 pixels are over the limit of 3/);
   await refused(decodePicture(GOOD, "a.png", { maxBytes: 10 }), /over the limit of 10/);
   await refused(decodePicture(png(2, 2, [0, 1]), "half.png"), /half\.png: this PNG is damaged or cut short/);
-});
-
-test("reads BMP headers of either row order", () => {
-  assert.deepEqual(pictureHeader(BMP), { format: "BMP", width: 5, height: 3 });
 });
 
 test("another decoder can be put in, and its mistakes are caught", async () => {

@@ -8,10 +8,15 @@ import type { Tensor } from "../tensor/tensor.ts";
  * The reverse walk: gradients of Σ ⟨output, cotangent⟩ with respect to some nodes, as new nodes of the graph. Only
  * nodes on a path from `wrt` to an output take part, so what is frozen costs nothing.
  *
+ * @param path what `onPath` gave, where it was asked before (a node that has been computed since counts as data)
  * @returns one gradient for each of `wrt`; undefined where no path leads to an output
  */
-export function backward(outputs: readonly Tensor[], cotangents: readonly Tensor[], wrt: readonly Tensor[]): (Tensor | undefined)[] {
-  const path = onPath(outputs, wrt);
+export function backward(
+  outputs: readonly Tensor[],
+  cotangents: readonly Tensor[],
+  wrt: readonly Tensor[],
+  path: ReadonlySet<Tensor> = onPath(outputs, wrt),
+): (Tensor | undefined)[] {
   const gradients = new Map<Tensor, Tensor>();
   const accumulate = (node: Tensor, g: Tensor) => {
     const before = gradients.get(node);
@@ -33,7 +38,7 @@ export function backward(outputs: readonly Tensor[], cotangents: readonly Tensor
 }
 
 /** Nodes through which a gradient flows from an output to one of `wrt`. */
-function onPath(outputs: readonly Tensor[], wrt: readonly Tensor[]): Set<Tensor> {
+export function onPath(outputs: readonly Tensor[], wrt: readonly Tensor[]): Set<Tensor> {
   const leads = new Map<Tensor, boolean>(wrt.map((node) => [node, true]));
   const stack = [...outputs];
   while (stack.length > 0) {

@@ -1,13 +1,14 @@
+import { inline } from "../tensor/compile.ts";
 import { isFloat } from "../tensor/dtype.ts";
 import { CoopError, DTypeError, ShapeError } from "../tensor/errors.ts";
 import { ones, zerosLike } from "../tensor/ops/basic.ts";
 import { add, mul } from "../tensor/ops/elementwise.ts";
 import { sum } from "../tensor/ops/reduce.ts";
-import { after, custom, identity, stopGradient } from "../tensor/ops/view.ts";
+import { after, custom, identity } from "../tensor/ops/view.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { forEachLeaf, treeLeaves, treeMap } from "../tensor/tree.ts";
-import { backward } from "./backward.ts";
+import { backward, onPath } from "./backward.ts";
 
 /** Every tensor of a tree as a node of its own, so that gradients are taken with respect to this use of it. */
 function variables<T>(tree: T): { tree: T; leaves: Tensor[] } {
@@ -22,17 +23,8 @@ function variables<T>(tree: T): { tree: T; leaves: Tensor[] } {
 
 /** The tree with these tensors as its leaves, in order. */
 function fill<T>(tree: T, leaves: readonly Tensor[]): T {
-  const at = new Map<string, number>();
   let i = 0;
-  forEachLeaf(tree, (_, path) => at.set(path, i++));
-  return rebuild(tree, "", at, leaves) as T;
-}
-
-function rebuild(tree: unknown, path: string, at: ReadonlyMap<string, number>, leaves: readonly Tensor[]): unknown {
-  const index = at.get(path);
-  if (index !== undefined) return leaves[index];
-  if (Array.isArray(tree)) return tree.map((item, i) => rebuild(item, `${path}[${i}]`, at, leaves));
-  return Object.fromEntries(Object.entries(tree as object).map(([k, v]) => [k, rebuild(v, path ? `${path}.${k}` : k, at, leaves)]));
+  return treeMap(() => leaves[i++], tree) as T;
 }
 
 /**
@@ -46,11 +38,12 @@ function rebuild(tree: unknown, path: string, at: ReadonlyMap<string, number>, l
 export function valueAndGrad<P, Rest extends unknown[]>(f: (params: P, ...rest: Rest) => Tensor): (params: P, ...rest: Rest) => [Tensor, P] {
   return (params, ...rest) => {
     const { tree, leaves } = variables(params);
-    const value = f(tree, ...rest);
+    const value = inline(() => f(tree, ...rest));
     if (!(value instanceof Tensor) || value.size !== 1) {
       throw new ShapeError(`grad: the function returns ${value instanceof Tensor ? `shape ${showShape(value.shape)}` : typeof value}, not a scalar tensor`);
     }
-    return [value, fill(params, withZeros(backward([value], [ones(value.shape, value.dtype)], leaves), leaves))];
+    const gradients = inline(() => backward([value], [ones(value.shape, value.dtype)], leaves));
+    return [value, fill(params, withZeros(gradients, leaves))];
   };
 }
 
@@ -69,8 +62,9 @@ const withZeros = (gradients: readonly (Tensor | undefined)[], like: readonly Te
  */
 export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) => P] {
   const { tree, leaves } = variables(params);
-  const value = f(tree);
+  const value = inline(() => f(tree));
   const outputs = treeLeaves<Tensor>(value);
+  const path = onPath(outputs, leaves);
   return [
     value,
     (cotangent) => {
@@ -78,7 +72,8 @@ export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) =>
       if (cotangents.length !== outputs.length || cotangents.some((c, i) => !sameShape(c.shape, outputs[i].shape))) {
         throw new ShapeError(`vjp: the cotangent's shapes ${cotangents.map((c) => showShape(c.shape))} are not the output's ${outputs.map((o) => showShape(o.shape))}`);
       }
-      return fill(params, withZeros(backward(outputs, cotangents, leaves), leaves));
+      const gradients = inline(() => backward(outputs, cotangents, leaves, path));
+      return fill(params, withZeros(gradients, leaves));
     },
   ];
 }
@@ -108,19 +103,17 @@ export function customVjp<Args extends Tensor[]>(
   f: (...args: Args) => Tensor,
   rule: (g: Tensor, args: Args, output: Tensor) => readonly Tensor[],
 ): (...args: Args) => Tensor {
-  return (...args) => {
-    const output = f(...args);
-    return custom(output, args, (g) => {
-      const gradients = rule(g, args, stopGradient(output));
+  return (...args) =>
+    custom(f(...args), args, (g, output) => {
+      const gradients = rule(g, args, output);
+      if (gradients.length !== args.length) throw new CoopError(`customVjp: ${gradients.length} gradients for ${args.length} arguments`);
       gradients.forEach((d, i) => {
         if (!sameShape(d.shape, args[i].shape)) {
           throw new ShapeError(`customVjp: gradient ${i} has shape ${showShape(d.shape)}, its argument ${showShape(args[i].shape)}`);
         }
       });
-      if (gradients.length !== args.length) throw new CoopError(`customVjp: ${gradients.length} gradients for ${args.length} arguments`);
       return gradients;
     });
-  };
 }
 
 /**
@@ -133,9 +126,9 @@ export function checkpoint<Args extends unknown[]>(f: (...args: Args) => Tensor)
   return (...args) => {
     const leaves = treeLeaves(args).filter((leaf) => leaf instanceof Tensor);
     return custom(f(...args), leaves, (g) => {
-      const again = new Map(leaves.map((leaf) => [leaf, after(stopGradient(leaf), g)]));
+      const again = new Map(leaves.map((leaf) => [leaf, after(leaf, g)]));
       const replayed = f(...(treeMap((leaf: unknown) => (leaf instanceof Tensor ? again.get(leaf) : leaf), args) as Args));
-      return withZeros(backward([replayed], [g], [...leaves.map((leaf) => again.get(leaf)!)]), leaves);
+      return withZeros(backward([replayed], [g], leaves.map((leaf) => again.get(leaf)!)), leaves);
     });
   };
 }

@@ -1,6 +1,6 @@
 /** What the first bytes of a picture file say, before anything is decoded. */
 export interface PictureHeader {
-  readonly format: "PNG" | "JPEG" | "GIF" | "WebP" | "BMP" | "TIFF" | "AVIF";
+  readonly format: "PNG" | "JPEG" | "GIF" | "WebP" | "TIFF" | "AVIF";
   readonly width: number;
   readonly height: number;
 }
@@ -29,6 +29,15 @@ export function isText(bytes: Uint8Array): boolean {
   }
 }
 
+/** A JPEG with its EXIF block made unreadable: a browser would turn the picture by it, whatever it is asked. */
+export function withoutExif(jpeg: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(jpeg);
+  const view = new DataView(copy.buffer);
+  for (const { marker, at } of jpegSegments(view))
+    if (marker === 0xe1 && ascii(view, at + 2, "Exif")) copy.fill(0, at + 2, at + 6);
+  return copy;
+}
+
 type Size = readonly [width: number, height: number] | undefined;
 
 const FORMATS: [PictureHeader["format"], (view: DataView) => Size][] = [
@@ -36,13 +45,6 @@ const FORMATS: [PictureHeader["format"], (view: DataView) => Size][] = [
   ["JPEG", jpegSize],
   ["GIF", (v) => (ascii(v, 0, "GIF8") ? [v.getUint16(6, true), v.getUint16(8, true)] : undefined)],
   ["WebP", (v) => (ascii(v, 0, "RIFF") && ascii(v, 8, "WEBP") ? webpSize(v) : undefined)],
-  [
-    "BMP",
-    (v) =>
-      ascii(v, 0, "BM") && v.getUint32(14, true) >= 40
-        ? [v.getInt32(18, true), Math.abs(v.getInt32(22, true))]
-        : undefined,
-  ],
   ["TIFF", tiffSize],
   ["AVIF", (v) => (ascii(v, 4, "ftyp") ? avifSize(v) : undefined)],
 ];
@@ -53,17 +55,23 @@ function ascii(view: DataView, at: number, text: string): boolean {
   return true;
 }
 
-/** Walks the segments up to the start of frame. */
+/** The size that the frame segment gives. */
 function jpegSize(view: DataView): Size {
-  if (!ascii(view, 0, "\xff\xd8\xff")) return undefined;
-  for (let at = 2; ; ) {
-    if (view.getUint8(at) !== 0xff) return undefined;
-    while (view.getUint8(at) === 0xff) at++;
-    const marker = view.getUint8(at++);
+  for (const { marker, at } of jpegSegments(view)) {
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
     if (isFrame) return [view.getUint16(at + 5), view.getUint16(at + 3)];
-    if (marker === 0xd9 || marker === 0xda) return undefined;
-    if (marker !== 0x01 && !(marker >= 0xd0 && marker <= 0xd8)) at += view.getUint16(at);
+  }
+  return undefined;
+}
+
+/** The segments before the first scan; `at` is where a segment's two length bytes lie. */
+function* jpegSegments(view: DataView): Generator<{ marker: number; at: number }> {
+  if (!ascii(view, 0, "\xff\xd8\xff")) return;
+  for (let at = 2; view.getUint8(at) === 0xff; at += view.getUint16(at)) {
+    while (view.getUint8(at) === 0xff) at++;
+    const marker = view.getUint8(at++);
+    if (marker === 0xd9 || marker === 0xda) return;
+    yield { marker, at };
   }
 }
 

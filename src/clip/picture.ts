@@ -1,6 +1,6 @@
 import { InputError } from "../tensor/errors.ts";
 import { fileBytes, oneLine } from "./bytes.ts";
-import { isText, type PictureHeader, pictureHeader } from "./picture-header.ts";
+import { isText, type PictureHeader, pictureHeader, withoutExif } from "./picture-header.ts";
 import type { Picture } from "./resize.ts";
 
 export type { Picture } from "./resize.ts";
@@ -99,9 +99,9 @@ async function builtInDecoder(): Promise<PictureDecoder> {
   };
 }
 
-async function decodeInBrowser(bytes: Uint8Array): Promise<Picture> {
-  const options = { imageOrientation: "none", premultiplyAlpha: "none", colorSpaceConversion: "none" } as const;
-  const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]), options as ImageBitmapOptions);
+async function decodeInBrowser(bytes: Uint8Array, { format }: PictureHeader): Promise<Picture> {
+  const blob = new Blob([format === "JPEG" ? withoutExif(bytes) : (bytes as Uint8Array<ArrayBuffer>)]);
+  const bitmap = await createImageBitmap(blob, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
   context.drawImage(bitmap, 0, 0);

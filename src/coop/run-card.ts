@@ -17,6 +17,8 @@ export function runCard(config: RunConfig, { title, command, dataset }: CardOpti
   const shape = contextShape(config);
   const contexts = options.classSpecific ? "a context of its own for each class" : "one context for all classes";
   const start = options.initText === null ? "random numbers" : `“${options.initText}”`;
+  const made = shellCommand(command);
+  const fence = "`".repeat(Math.max(3, ...(made.match(/`+/g) ?? []).map((run) => run.length + 1)));
   const rows: [string, string][] = [
     ["model", `${model.name}${model.revision ? ` at ${model.revision}` : ""}`],
     ["weights SHA-256", model.sha256],
@@ -51,9 +53,9 @@ It tells apart ${classes.length} classes: ${classes.map(markdown).join(", ")}.
 
 ## Made by
 
-\`\`\`sh
-${shellCommand(command)}
-\`\`\`
+${fence}sh
+${made}
+${fence}
 
 | | |
 |---|---|

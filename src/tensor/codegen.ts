@@ -61,6 +61,8 @@ export function reduceKernel(expr: Expr, shape: Shape, kept: number, fold: "sum"
   const bounds = writer.views.map((_, v) => [boundsOf(outer.views[v + 1], "c"), boundsOf(inner.views[v], "r")].filter(Boolean).join(" && "));
   const type = DTYPES[dtype].computed;
   const first = fold === "sum" ? "0" : undefined;
+  // the last chunks may be empty: a maximum folds the last element again there
+  const chunkStart = first ? `chunk * ${length}u` : `min(chunk * ${length}u, ${extents[0] - 1}u)`;
   const join = fold === "sum" ? "acc + v" : `${fold}(acc, v)`;
   const body = [
     HEADER(grid, count),
@@ -69,7 +71,7 @@ export function reduceKernel(expr: Expr, shape: Shape, kept: number, fold: "sum"
     first ? `  var acc = ${type}(${first});` : `  var acc: ${type}; var any = false;`,
     ...extents.map((extent, d) =>
       d === 0 && chunks > 1
-        ? `  for (var r0 = chunk * ${length}u; r0 < min(${extent}u, (chunk + 1u) * ${length}u); r0++) {`
+        ? `  for (var r0 = ${chunkStart}; r0 < min(${extent}u, (chunk + 1u) * ${length}u); r0++) {`
         : `  for (var r${d} = 0u; r${d} < ${extent}u; r${d}++) {`,
     ),
     ...writer.statements(index, bounds),
@@ -125,7 +127,7 @@ export function literalOf(value: number, dtype: DType): string {
   const rounded = Math.fround(value);
   if (Number.isNaN(rounded)) return "bitcast<f32>(QUIET_NAN)";
   if (!Number.isFinite(rounded)) return `${rounded < 0 ? "-" : ""}bitcast<f32>(INFINITY)`;
-  return `f32(${Object.is(rounded, -0) ? "-0.0" : rounded})`;
+  return `f32(${Object.is(rounded, -0) ? "-0.0" : rounded.toExponential()})`; // 1e20 in digits is no WGSL integer
 }
 
 const toStored = (value: string, dtype: DType): string =>

@@ -43,7 +43,17 @@ interface Trace {
   program?: Program;
 }
 
-let tracing = 0;
+let inlining = 0;
+
+/** Runs `f` with every compiled function in it as the plain function that it is: while tracing and differentiating. */
+export function inline<T>(f: () => T): T {
+  inlining++;
+  try {
+    return f();
+  } finally {
+    inlining--;
+  }
+}
 
 /**
  * Compiles a pure function of trees of tensors. It is traced once for each signature (structure, shapes, dtypes, and
@@ -62,7 +72,7 @@ export function compile<Args extends unknown[], Result>(f: (...args: Args) => Re
 
   const call = (...args: Args): Result => {
     const leaves = treeLeaves(args);
-    if (tracing > 0 || leaves.some((leaf) => leaf instanceof Tensor && leaf.op === PLACEHOLDER)) return f(...args);
+    if (inlining > 0 || leaves.some((leaf) => leaf instanceof Tensor && leaf.op === PLACEHOLDER)) return f(...args);
     const tensors = leaves.filter((leaf) => leaf instanceof Tensor);
     for (const t of tensors) t.storage?.assertUsable(name);
     evaluate(tensors);
@@ -148,13 +158,7 @@ function traceOn<Args extends unknown[]>(f: (...args: Args) => unknown, args: Ar
     },
     args as unknown[],
   ) as Args;
-  tracing++;
-  let result: unknown;
-  try {
-    result = f(...placeholders);
-  } finally {
-    tracing--;
-  }
+  const result = inline(() => f(...placeholders));
   if (result instanceof Promise) throw new CoopError("a compiled function must be synchronous: read values outside it");
   const roots = treeLeaves(result).filter((leaf) => leaf instanceof Tensor);
   let index = 0;

@@ -1,6 +1,6 @@
 import { elementwiseKernel, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
-import { buffersOf, changeExpr, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
+import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
 import type { Kernel, KernelCall } from "./op.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -39,6 +39,8 @@ export interface LowerOptions {
 /** Outputs below this, folding more than this many elements each, are folded in two steps. */
 const FEW_OUTPUTS = 2048;
 const LONG_FOLD = 512;
+/** Operations in one kernel: chains of more, such as many steps that nobody read, are cut. */
+const LONGEST_EXPRESSION = 128;
 
 /**
  * Turns a graph into kernel launches: views vanish into index arithmetic, elementwise ops fuse with what reads them,
@@ -172,7 +174,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   for (const node of order) {
     exprs.set(node, lowerNode(node));
     const expr = exprs.get(node)!;
-    if (uses.get(node)! > 1 && !isCheap(expr)) exprs.set(node, store(expr, node.shape, node.dtype));
+    if ((uses.get(node)! > 1 && !isCheap(expr)) || costOf(expr) >= LONGEST_EXPRESSION) exprs.set(node, store(expr, node.shape, node.dtype));
   }
 
   const taken = new Set<VirtualBuffer>();

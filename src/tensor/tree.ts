@@ -36,7 +36,7 @@ export function treeLeaves<Leaf = unknown>(tree: unknown): Leaf[] {
 }
 
 /**
- * The tree with `f(leaf, ...others)` at every leaf; the other trees have the same structure.
+ * The tree with `f(leaf, ...others)` at every leaf, in the order of `treeLeaves`; the other trees have the same structure.
  *
  * @example treeMap((p: Tensor, g: Tensor) => sub(p, mul(g, 0.1)), params, grads)
  * @throws CoopError where the structures differ, naming the path.
@@ -52,7 +52,9 @@ export function treeMap<Leaf, To, T>(f: (leaf: Leaf, ...others: Leaf[]) => To, t
     }
     const child = (key: string | number) => others.map((other) => (other as Record<string | number, unknown>)[key]);
     if (Array.isArray(at)) return at.map((item, i) => walk(item, child(i), `${path}[${i}]`));
-    return Object.fromEntries(Object.keys(at).map((key) => [key, walk(at[key], child(key), path ? `${path}.${key}` : key)]));
+    const made: Record<string, unknown> = { ...at }; // keeps the order of the keys; leaves are visited as forEachLeaf does
+    for (const key of Object.keys(at).sort()) made[key] = walk(at[key], child(key), path ? `${path}.${key}` : key);
+    return made;
   };
   return walk(tree, rest, "") as MapTree<T, Leaf, To>;
 }

@@ -1,4 +1,4 @@
-import { clamp, type RGB } from "./colours.ts";
+import type { RGB } from "./colours.ts";
 import type { Random } from "./random.ts";
 import type { Field, Region } from "./regions.ts";
 
@@ -105,7 +105,7 @@ export class Canvas {
    * @returns uint8 RGB, [32, 32, 3], row-major from the upper left.
    */
   photograph(random: Random, noise: number, inverted = false): Uint8Array {
-    const pixels = new Uint8Array(PICTURE_SIZE * PICTURE_SIZE * 3);
+    const pixels = new Uint8ClampedArray(PICTURE_SIZE * PICTURE_SIZE * 3);
     const gain = (inverted ? -1 : 1) * random.uniform(0.85, 1.1);
     const offset = random.uniform(-0.05, 0.05) - (inverted ? gain : 0);
     const rgb = this.#rgb;
@@ -115,11 +115,11 @@ export class Canvas {
           const upper = 3 * (2 * row * GRID + 2 * column) + channel;
           const lower = upper + 3 * GRID;
           const mean = (rgb[upper] + rgb[upper + 3] + rgb[lower] + rgb[lower + 3]) / 4;
-          pixels[out] = Math.round(255 * clamp(mean * gain + offset + noise * random.normal()));
+          pixels[out] = 255 * (mean * gain + offset + noise * random.normal());
         }
       }
     }
-    return pixels;
+    return new Uint8Array(pixels.buffer);
   }
 }
 

@@ -46,7 +46,7 @@ export function tinted([r, g, b]: RGB, factor: number, offset = 0): RGB {
   return [clamp(r * factor + offset), clamp(g * factor + offset), clamp(b * factor + offset)];
 }
 
-export function clamp(value: number): number {
+function clamp(value: number): number {
   return Math.min(1, Math.max(0, value));
 }
 

@@ -35,8 +35,9 @@ export const FLOWERS: Readonly<Record<Flower, Species>> = SPECIES;
 
 export const FLOWER_NAMES = Object.keys(FLOWERS) as readonly Flower[];
 
-/** Radius up to which the blossom is closed whatever its petals. */
+/** Radius up to which the blossom is closed whatever its petals, and how far they reach. */
 const CORE = 0.2;
+const REACH = 0.95;
 
 export function drawFlower(canvas: Canvas, flower: Flower, random: Random): void {
   const { petals, colour, centre, pointed } = FLOWERS[flower];
@@ -52,11 +53,12 @@ export function drawFlower(canvas: Canvas, flower: Flower, random: Random): void
     (x, y) => {
       const radius = Math.sqrt(x * x + y * y);
       if (radius < CORE) return true;
+      if (radius > REACH) return false;
       const petal = (petals * Math.atan2(y, x)) / (2 * Math.PI);
       const swell = Math.max(0, Math.cos(Math.PI * (petal - Math.round(petal))));
-      return radius < 0.95 * swell ** pointed;
+      return radius < REACH * swell ** pointed;
     },
-    [-0.95, -0.95, 0.95, 0.95],
+    [-REACH, -REACH, REACH, REACH],
   );
   const mask = canvas.mask(placed(blossom, frame));
   canvas.paint(mask, jittered(random, colour));

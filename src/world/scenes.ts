@@ -60,11 +60,11 @@ const FROM_THE_SIDE: Readonly<Record<Place, (landscape: Landscape) => void>> = {
   },
   factory({ canvas, random, horizon, ground }) {
     ground([0.4, 0.4, 0.4]);
-    canvas.paint(rectangle(0.1, horizon + 0.05, 0.75, 0.3), jittered(random, [0.6, 0.55, 0.5]));
+    canvas.paint(rectangle(0.1, horizon + 0.05, 0.75, 0.3), jittered(random, [0.7, 0.66, 0.6], 0.05));
     for (const x of [-0.4, 0.1, 0.5]) {
-      const chimney = rectangle(random.normal(x, 0.05), horizon + 0.45, 0.08, 0.35);
+      const chimney = rectangle(random.normal(x, 0.05), horizon + 0.38, 0.08, 0.28);
       canvas.paint(chimney, jittered(random, [0.5, 0.3, 0.25], 0.04));
-      canvas.paint(disc(x + 0.15, horizon + 0.85, 0.15), [0.75, 0.75, 0.75]);
+      canvas.paint(disc(x + 0.15, horizon + 0.72, 0.13), [0.75, 0.75, 0.75]);
     }
   },
   field({ ground, light }) {

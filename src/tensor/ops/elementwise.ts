@@ -12,8 +12,8 @@ interface Row {
   readonly reference: (...args: number[]) => number;
   /** Absent: the gradient is zero everywhere. */
   readonly vjp?: readonly Rule[];
-  /** Dtypes taken: floats, numbers (floats and integers), integers, bool, or any. */
-  readonly takes?: "float" | "number" | "integer" | "bool" | "any";
+  /** Dtypes taken: floats, numbers (floats and integers), u32, bool, or any. */
+  readonly takes?: "float" | "number" | "u32" | "bool" | "any";
   /** Dtype of the result: the arguments' own unless it is always bool. */
   readonly gives?: "bool";
   readonly functions?: string;
@@ -22,7 +22,7 @@ interface Row {
 const TAKES: Record<NonNullable<Row["takes"]>, (dtype: DType) => boolean> = {
   float: isFloat,
   number: (d) => d !== "bool",
-  integer: (d) => d === "i32" || d === "u32",
+  u32: (d) => d === "u32",
   bool: (d) => d === "bool",
   any: () => true,
 };
@@ -221,7 +221,7 @@ export const logicalOr = binary("logicalOr", { wgsl: (a, b) => `${a} || ${b}`, r
 export const logicalNot = unary("logicalNot", { wgsl: (x) => `!${x}`, reference: (x) => 1 - x, takes: "bool" });
 
 /** Bits shifted right, zeros coming in; for u32. */
-export const shiftRight = binary("shiftRight", { wgsl: (a, b) => `${a} >> ${b}`, reference: (a, b) => a >>> b, takes: "integer" });
+export const shiftRight = binary("shiftRight", { wgsl: (a, b) => `${a} >> ${b}`, reference: (a, b) => a >>> b, takes: "u32" });
 
 const WHERE = defineOp({
   name: "where",
@@ -246,7 +246,9 @@ const CAST = defineOp({
   reference: ([x], attrs) => {
     if (isFloat(attrs.dtype as DType)) return x.data.slice();
     if (attrs.dtype === "bool") return x.data.map((v) => (v ? 1 : 0));
-    return x.data.map((v) => (attrs.dtype === "i32" ? Math.trunc(v) | 0 : Math.trunc(v) >>> 0));
+    const [low, high] = attrs.dtype === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+    if (isFloat(x.dtype)) return x.data.map((v) => Math.min(high, Math.max(low, Math.trunc(v))));
+    return x.data.map((v) => (attrs.dtype === "i32" ? v | 0 : v >>> 0));
   },
   vjp: ({ g, inputs: [x] }) => cast(g, x.dtype),
   run: {
@@ -259,5 +261,8 @@ const CAST = defineOp({
   },
 });
 
-/** The same values in another dtype; floats are cut towards zero on the way to integers, and ≠ 0 becomes true. */
+/**
+ * The same values in another dtype: on the way to integers floats are cut towards zero and end at the largest and
+ * smallest (i32 and u32 wrap), and ≠ 0 becomes true.
+ */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : apply(CAST, [x], { dtype }));

@@ -2,6 +2,7 @@ import { ShapeError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
 import { broadcastShapes, checkShape, forEachIndex, normalizeAxis, rowMajor, type Shape, sameShape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
+import { zerosLike } from "./basic.ts";
 import { add } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
 
@@ -236,11 +237,11 @@ const passThrough = (name: string, more: Partial<Op>): Op =>
 
 const IDENTITY = passThrough("identity", { vjp: ({ g }) => g });
 const STOP = passThrough("stopGradient", { stops: true });
-const AFTER = passThrough("after", { vjp: ({ g }) => g });
-const CUSTOM = passThrough("custom", { vjp: ({ g, wrt, attrs }) => (attrs.rule as CustomRule)(g)[wrt - 1] });
+const AFTER = passThrough("after", { vjp: ({ g, wrt, inputs }) => (wrt === 0 ? g : zerosLike(inputs[wrt])) });
+const CUSTOM = passThrough("custom", { vjp: ({ g, wrt, output, attrs }) => (attrs.rule as CustomRule)(g, output)[wrt - 1] });
 
-/** Gradients of a custom node's arguments, given the output's. */
-export type CustomRule = (g: Tensor) => readonly Tensor[];
+/** Gradients of a custom node's arguments, given the output's and the node. */
+export type CustomRule = (g: Tensor, output: Tensor) => readonly Tensor[];
 
 /** The same tensor as a node of its own. */
 export const identity = (x: Tensor): Tensor => apply(IDENTITY, [x]);
@@ -250,4 +251,13 @@ export const stopGradient = (x: Tensor): Tensor => apply(STOP, [x]);
 export const after = (x: Tensor, other: Tensor): Tensor => apply(AFTER, [x, other]);
 /** A value whose gradient with respect to `args` is given by a rule instead of by the ops that made it. */
 export const custom = (value: Tensor, args: readonly Tensor[], rule: CustomRule): Tensor =>
-  apply(CUSTOM, [stopGradient(value), ...args], { rule });
+  apply(CUSTOM, [stopGradient(value), ...args], { rule: once(rule) });
+
+/** The gradients of all arguments are made together, and asked for one by one. */
+function once(rule: CustomRule): CustomRule {
+  let made: { g: Tensor; gradients: readonly Tensor[] } | undefined;
+  return (g, output) => {
+    if (made?.g !== g) made = { g, gradients: rule(g, output) };
+    return made.gradients;
+  };
+}

@@ -1,0 +1,45 @@
+import { add, arange, crossEntropy, exp, l2Normalize, matmul, maximum, minimum, mul, type Tensor, transpose } from "../tensor/index.ts";
+import type { ClipConfig } from "./config.ts";
+import type { ClipParams } from "./params.ts";
+import { encodeImage, encodeText, type TextBatch } from "./towers.ts";
+
+/** Largest logit scale while training: a factor of 100 (Radford et al., arXiv 2103.00020 §2.5). */
+export const MAX_LOGIT_SCALE = Math.log(100);
+
+/**
+ * Cosine similarities times exp(logitScale) (SPEC §1.6).
+ *
+ * @param images features [N, E]
+ * @param texts features [K, E]
+ * @returns [N, K]
+ */
+export const similarityLogits = (images: Tensor, texts: Tensor, logitScale: Tensor): Tensor =>
+  mul(matmul(l2Normalize(images), l2Normalize(texts), { transposeB: true }), exp(logitScale));
+
+/**
+ * The symmetric contrastive loss of N pairs (SPEC §1.6): each image should find its text among all, and the reverse.
+ *
+ * @param images features [N, E]
+ * @param texts features [N, E]
+ * @returns a scalar
+ */
+export function contrastiveLoss(images: Tensor, texts: Tensor, logitScale: Tensor): Tensor {
+  const logits = similarityLogits(images, texts, logitScale);
+  const labels = arange(logits.shape[0]);
+  return mul(add(crossEntropy(logits, labels), crossEntropy(transpose(logits), labels)), 0.5);
+}
+
+/** A batch of pairs: images [N, 3, R, R], normalised, and N texts. */
+export interface PairBatch extends TextBatch {
+  readonly images: Tensor;
+}
+
+/** The loss of pre-training as a pure function of the parameters. */
+export const pretrainLoss = (params: ClipParams, config: ClipConfig, batch: PairBatch): Tensor =>
+  contrastiveLoss(encodeImage(params.vision, config, batch.images), encodeText(params.text, config, batch), params.logitScale);
+
+/** The parameters with the logit scale in [0, ln 100], as after every optimizer step of pre-training. */
+export const clampLogitScale = (params: ClipParams): ClipParams => ({
+  ...params,
+  logitScale: minimum(maximum(params.logitScale, 0), MAX_LOGIT_SCALE),
+});

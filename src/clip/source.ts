@@ -1,0 +1,76 @@
+import { FormatError, InputError } from "../tensor/errors.ts";
+import { blobBytes, type ByteSource, fileBytes, oneLine } from "./bytes.ts";
+
+/** The files of a model, wherever they are. */
+export interface ModelFiles {
+  /** As it was given: a folder or an address. */
+  readonly name: string;
+  /** Opens a file; undefined where there is none of that name. */
+  open(file: string): Promise<(ByteSource & { close?(): Promise<void> }) | undefined>;
+}
+
+/** A folder on disk (Node). */
+export async function folderFiles(path: string): Promise<ModelFiles> {
+  const { stat } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  const info = await stat(path).catch(() => undefined);
+  if (!info) throw new InputError(`${oneLine(path)}: there is no such model folder; give a folder with config.json, model.safetensors and tokenizer.json`);
+  if (!info.isDirectory()) throw new InputError(`${oneLine(path)} is not a folder; give the folder that holds the model's files`);
+  return {
+    name: path,
+    async open(file) {
+      const full = join(path, file);
+      const found = await stat(full).catch(() => undefined);
+      return found ? fileBytes(full) : undefined;
+    },
+  };
+}
+
+/** Files under an address, fetched whole: for the small models that a page ships with. */
+export function urlFiles(base: string): ModelFiles {
+  const root = base.endsWith("/") ? base : `${base}/`;
+  return {
+    name: base,
+    async open(file) {
+      const response = await fetch(root + file);
+      if (response.status === 404) return undefined;
+      if (!response.ok) throw new InputError(`${root}${file}: the server answered ${response.status} ${response.statusText}`);
+      return blobBytes(await response.blob(), root + file);
+    },
+  };
+}
+
+/** The files of a source as a person names it: an address, or else a folder. */
+export const modelFiles = async (source: string): Promise<ModelFiles> => (/^https?:\/\//.test(source) ? urlFiles(source) : folderFiles(source));
+
+const MAX_JSON = 2 ** 26;
+
+/** A JSON file of the model, parsed; undefined where it is absent. */
+export async function readJson(files: ModelFiles, file: string): Promise<unknown> {
+  const source = await files.open(file);
+  if (!source) return undefined;
+  try {
+    if (source.size > MAX_JSON) throw new FormatError(`${source.name}: ${source.size} bytes are too many for this file`);
+    const text = new TextDecoder().decode(await source.read(0, source.size));
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new FormatError(`${source.name}: not JSON (${(error as Error).message}); fetch it again`);
+    }
+  } finally {
+    await source.close?.();
+  }
+}
+
+/** SHA-256 of a file in hexadecimal. */
+export async function sha256(source: ByteSource): Promise<string> {
+  if (typeof process !== "undefined" && process.versions?.node) {
+    const { createHash } = await import("node:crypto");
+    const hash = createHash("sha256");
+    const piece = 2 ** 24;
+    for (let at = 0; at < source.size; at += piece) hash.update(await source.read(at, Math.min(piece, source.size - at)));
+    return hash.digest("hex");
+  }
+  const digest = await crypto.subtle.digest("SHA-256", (await source.read(0, source.size)) as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

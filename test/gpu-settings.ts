@@ -1,0 +1,12 @@
+/**
+ * Imported first by tests that compute. Fixed seeds, so that a suite gives the same verdict every time and drivers
+ * find its kernels in their caches; COOP_SEED tries another one, COOP_CASES=10 tries ten times as many cases.
+ */
+export const SEED = Number(process.env.COOP_SEED ?? 20220901);
+export const MORE = Number(process.env.COOP_CASES ?? 1);
+
+/** Relative distance of neighbouring float32 numbers, at most. */
+export const EPS = 2 ** -23;
+
+// llvmpipe would spend most of the time optimising kernels that run once
+process.env.GALLIVM_PERF ??= "nopt";
