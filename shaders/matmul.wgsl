@@ -1,23 +1,25 @@
 // C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
 // One invocation computes 8 rows by 4 columns; the columns of a workgroup's lanes are interleaved.
 // No barriers and no workgroup memory: safe and quick on CPUs, sound on every adapter.
-override M: i32;
-override N: i32;
-override K: i32;
-override BATCH1: i32;
-override BATCH2: i32;
-override A_OFFSET: i32;
-override A_BATCH0: i32;
-override A_BATCH1: i32;
-override A_BATCH2: i32;
-override A_ROW: i32;
-override A_COLUMN: i32;
-override B_OFFSET: i32;
-override B_BATCH0: i32;
-override B_BATCH1: i32;
-override B_BATCH2: i32;
-override B_ROW: i32;
-override B_COLUMN: i32;
+struct Params {
+  M: i32,
+  N: i32,
+  K: i32,
+  BATCH1: i32,
+  BATCH2: i32,
+  A_OFFSET: i32,
+  A_BATCH0: i32,
+  A_BATCH1: i32,
+  A_BATCH2: i32,
+  A_ROW: i32,
+  A_COLUMN: i32,
+  B_OFFSET: i32,
+  B_BATCH0: i32,
+  B_BATCH1: i32,
+  B_BATCH2: i32,
+  B_ROW: i32,
+  B_COLUMN: i32,
+}
 
 const LANES = 8;
 const ROWS = 8;
@@ -26,32 +28,33 @@ const COLUMNS = 4;
 @group(0) @binding(0) var<storage, read> a: array<In0>;
 @group(0) @binding(1) var<storage, read> b: array<In1>;
 @group(0) @binding(2) var<storage, read_write> c: array<Out>;
+@group(0) @binding(3) var<uniform> P: Params;
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
   let batch = i32(tile.z);
-  let b0 = batch / (BATCH1 * BATCH2);
-  let b1 = (batch / BATCH2) % BATCH1;
-  let b2 = batch % BATCH2;
-  let a0 = A_OFFSET + b0 * A_BATCH0 + b1 * A_BATCH1 + b2 * A_BATCH2;
+  let b0 = batch / (P.BATCH1 * P.BATCH2);
+  let b1 = (batch / P.BATCH2) % P.BATCH1;
+  let b2 = batch % P.BATCH2;
+  let a0 = P.A_OFFSET + b0 * P.A_BATCH0 + b1 * P.A_BATCH1 + b2 * P.A_BATCH2;
   let row = i32(tile.y) * ROWS;
   let column = i32(tile.x) * LANES * COLUMNS + i32(lane);
-  let start = B_OFFSET + b0 * B_BATCH0 + b1 * B_BATCH1 + b2 * B_BATCH2;
+  let start = P.B_OFFSET + b0 * P.B_BATCH0 + b1 * P.B_BATCH1 + b2 * P.B_BATCH2;
   var bAt: array<i32, COLUMNS>;
-  for (var j = 0; j < COLUMNS; j++) { bAt[j] = start + min(column + j * LANES, N - 1) * B_COLUMN; }
+  for (var j = 0; j < COLUMNS; j++) { bAt[j] = start + min(column + j * LANES, P.N - 1) * P.B_COLUMN; }
   var acc: array<array<f32, COLUMNS>, ROWS>;
-  for (var k = 0; k < K; k++) {
+  for (var k = 0; k < P.K; k++) {
     var y: array<f32, COLUMNS>;
-    for (var j = 0; j < COLUMNS; j++) { y[j] = f32(b[u32(bAt[j] + k * B_ROW)]); }
+    for (var j = 0; j < COLUMNS; j++) { y[j] = f32(b[u32(bAt[j] + k * P.B_ROW)]); }
     for (var i = 0; i < ROWS; i++) {
-      let x = f32(a[u32(a0 + min(row + i, M - 1) * A_ROW + k * A_COLUMN)]);
+      let x = f32(a[u32(a0 + min(row + i, P.M - 1) * P.A_ROW + k * P.A_COLUMN)]);
       for (var j = 0; j < COLUMNS; j++) { acc[i][j] = fma(x, y[j], acc[i][j]); }
     }
   }
   for (var i = 0; i < ROWS; i++) {
     for (var j = 0; j < COLUMNS; j++) {
       let n = column + j * LANES;
-      if (row + i < M && n < N) { c[u32((batch * M + row + i) * N + n)] = Out(acc[i][j]); }
+      if (row + i < P.M && n < P.N) { c[u32((batch * P.M + row + i) * P.N + n)] = Out(acc[i][j]); }
     }
   }
 }

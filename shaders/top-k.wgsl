@@ -1,33 +1,36 @@
 // Indices of the K largest of each row of WIDTH, largest first, the lower index first among equals.
 // One invocation a row; each pass finds the next in that order. NaN counts as smallest.
-override ROWS: u32;
-override WIDTH: u32;
-override K: u32;
-override GRID: u32;
+struct Params {
+  ROWS: u32,
+  WIDTH: u32,
+  K: u32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * GRID;
-  if (row >= ROWS) { return; }
-  let start = row * WIDTH;
+  let row = id.x + id.y * P.GRID;
+  if (row >= P.ROWS) { return; }
+  let start = row * P.WIDTH;
   var last: In0;
-  var lastAt = WIDTH;
-  for (var k = 0u; k < K; k++) {
+  var lastAt = P.WIDTH;
+  for (var k = 0u; k < P.K; k++) {
     var best: In0;
-    var bestAt = WIDTH;
-    for (var i = 0u; i < WIDTH; i++) {
+    var bestAt = P.WIDTH;
+    for (var i = 0u; i < P.WIDTH; i++) {
       let v = x[start + i];
       let follows = k == 0u || v < last || (v == last && i > lastAt);
-      if (follows && (bestAt == WIDTH || v > best)) {
+      if (follows && (bestAt == P.WIDTH || v > best)) {
         best = v;
         bestAt = i;
       }
     }
     last = best;
     lastAt = bestAt;
-    y[row * K + k] = Out(bestAt);
+    y[row * P.K + k] = Out(bestAt);
   }
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { DType } from "../src/tensor/dtype.ts";
 import { floatToHalf, halfToFloat, isFloat } from "../src/tensor/dtype.ts";
-import { broadcastTo, flip, mul, pad, slice, type Tensor, tensor, transpose } from "../src/tensor/index.ts";
+import { broadcastTo, flip, mul, pad, reshape, slice, type Tensor, tensor, transpose } from "../src/tensor/index.ts";
 import { type Shape, sizeOf } from "../src/tensor/shape.ts";
 
 /** How a test case says what it wants: plain data, so that a failure prints as something one can read and rerun. */
@@ -19,10 +19,16 @@ export interface Argument {
 /** A step between the stored tensor and what the op sees; says the shape before it. */
 export type Look =
   | { readonly kind: "transpose"; readonly from: Shape; readonly perm: readonly number[] }
-  | { readonly kind: "slice"; readonly from: Shape; readonly starts: readonly number[]; readonly ends: readonly number[] }
+  | {
+      readonly kind: "slice";
+      readonly from: Shape;
+      readonly starts: readonly number[];
+      readonly ends: readonly number[];
+    }
   | { readonly kind: "flip"; readonly from: Shape; readonly axes: readonly number[] }
   | { readonly kind: "broadcast"; readonly from: Shape; readonly shape: Shape }
   | { readonly kind: "pad"; readonly from: Shape; readonly widths: readonly (readonly [number, number])[] }
+  | { readonly kind: "reshape"; readonly from: Shape; readonly shape: Shape }
   | { readonly kind: "compute"; readonly from: Shape };
 
 /**
@@ -30,7 +36,19 @@ export type Look =
  * its elements that far from one another: the kinks of abs, relu, maximum, max … lie between, never within a step of
  * the differences. `coarse` has ties and zeros on purpose.
  */
-export type Domain = "real" | "other" | "positive" | "unit" | "distinct" | "coarse" | "powers" | "whole" | "index" | "wide" | "bool";
+export type Domain =
+  | "real"
+  | "other"
+  | "positive"
+  | "unit"
+  | "distinct"
+  | "coarse"
+  | "powers"
+  | "whole"
+  | "index"
+  | "shift"
+  | "wide"
+  | "bool";
 
 const EDGES = [1, 3, 4, 5, 15, 16, 17, 31, 32, 33, 63, 64, 65];
 const LARGEST = 3000;
@@ -42,13 +60,19 @@ export const extent = (largest = 65, empty = true): fc.Arbitrary<number> => {
 };
 
 /** Shapes of few elements whose extents lie at the edges of tiles. */
-export const shape = (minRank = 0, maxRank = 5, options: { empty?: boolean; largest?: number } = {}): fc.Arbitrary<number[]> =>
+export const shape = (
+  minRank = 0,
+  maxRank = 5,
+  options: { empty?: boolean; largest?: number } = {},
+): fc.Arbitrary<number[]> =>
   fc.array(extent(65, options.empty), { minLength: minRank, maxLength: maxRank }).map((extents) => {
     const fits: number[] = [];
     for (const n of extents) fits.push(n * Math.max(1, sizeOf(fits)) <= (options.largest ?? LARGEST) ? n : (n % 2) + 1);
     return fits;
   });
 
+/** Random decisions of a look. */
+export const numbers = fc.array(fc.nat(), { minLength: 10, maxLength: 10 });
 const seed = fc.integer({ min: 0, max: 2 ** 31 - 1 });
 
 interface ArgumentOptions {
@@ -59,15 +83,18 @@ interface ArgumentOptions {
 }
 
 /** An argument of this shape, contiguous or seen in any way that a view can be built. */
-export function argument(shape: Shape, { domain = "real", dtype = "f32", zeros = true }: ArgumentOptions = {}): fc.Arbitrary<Argument> {
+export function argument(
+  shape: Shape,
+  { domain = "real", dtype = "f32", zeros = true }: ArgumentOptions = {},
+): fc.Arbitrary<Argument> {
   return fc
-    .tuple(seed, fc.array(fc.tuple(fc.constantFrom(...LOOKS), fc.array(fc.nat(), { minLength: 10, maxLength: 10 })), { maxLength: 2 }))
+    .tuple(seed, fc.array(fc.tuple(fc.constantFrom(...KINDS), numbers), { maxLength: 2 }))
     .map(([seed, wanted]) => {
       const views: Look[] = [];
       let to = shape;
-      for (const [make, numbers] of wanted) {
-        const look = make(to, numbers);
-        if (!look || (look.kind === "pad" && !zeros) || sizeOf(look.from) > 2 * LARGEST) continue;
+      for (const [kind, numbers] of wanted) {
+        const look = LOOKS[kind](to, numbers);
+        if ((look.kind === "pad" && !zeros) || sizeOf(look.from) > 2 * LARGEST) continue;
         views.unshift(look);
         to = look.from;
       }
@@ -75,46 +102,63 @@ export function argument(shape: Shape, { domain = "real", dtype = "f32", zeros =
     });
 }
 
+type Kind = Look["kind"];
+const KINDS: readonly Kind[] = ["transpose", "slice", "flip", "broadcast", "pad", "reshape", "compute"];
+
 /** Ways to have arrived at a shape, decided by some random numbers. */
-const LOOKS: ((to: Shape, numbers: readonly number[]) => Look | undefined)[] = [
-  (to, numbers) => {
+export const LOOKS: Record<Kind, (to: Shape, numbers: readonly number[]) => Look> = {
+  transpose: (to, numbers) => {
     const perm = to.map((_, i) => i).sort((a, b) => (numbers[a] % 97) - (numbers[b] % 97));
-    const from = to.map((_, i) => to[perm.indexOf(i)]);
-    return { kind: "transpose", from, perm };
+    return { kind: "transpose", from: to.map((_, i) => to[perm.indexOf(i)]), perm };
   },
-  (to, numbers) => {
+  slice: (to, numbers) => {
     const starts = to.map((_, i) => numbers[i] % 3);
     const from = to.map((n, i) => n + starts[i] + (numbers[i + 5] % 3));
     return { kind: "slice", from, starts, ends: to.map((n, i) => starts[i] + n) };
   },
-  (to, numbers) => ({ kind: "flip", from: to, axes: to.flatMap((_, i) => (numbers[i] % 2 ? [i] : [])) }),
-  (to, numbers) => {
+  flip: (to, numbers) => ({ kind: "flip", from: to, axes: to.flatMap((_, i) => (numbers[i] % 2 ? [i] : [])) }),
+  broadcast: (to, numbers) => {
     const from = to.map((n, i) => (numbers[i] % 2 ? 1 : n));
     while (from[0] === 1 && numbers[9] % 2) from.shift();
     return { kind: "broadcast", from, shape: to };
   },
-  (to, numbers) => {
+  pad: (to, numbers) => {
     const widths = to.map((n, i) => {
       const before = numbers[i] % Math.min(3, n + 1);
       return [before, numbers[i + 5] % Math.min(3, n - before + 1)] as const;
     });
     return { kind: "pad", from: to.map((n, i) => n - widths[i][0] - widths[i][1]), widths };
   },
-  (to) => ({ kind: "compute", from: to }),
-];
+  reshape: (to, numbers) => ({ kind: "reshape", from: refactored(sizeOf(to), numbers), shape: to }),
+  compute: (to) => ({ kind: "compute", from: to }),
+};
+
+/** Some shape of so many elements. */
+function refactored(size: number, numbers: readonly number[]): number[] {
+  const from: number[] = [];
+  let left = size;
+  for (const n of numbers.slice(0, 4)) {
+    const divisors = [1, 2, 3, 4, 5, 8, 11, 16, 31, left].filter((d) => d > 0 && left % d === 0);
+    if (left === 0) break;
+    from.push(divisors[n % divisors.length]);
+    left /= from.at(-1)!;
+  }
+  return size === 1 && numbers[5] % 2 ? [] : [left, ...from];
+}
 
 /** The stored tensor of an argument, with its values in float64. */
 export function leafOf({ shape, dtype, domain, seed, views }: Argument): { leaf: Tensor; data: Float64Array } {
   const stored = views[0]?.from ?? shape;
   const data = valuesOf(domain, dtype, sizeOf(stored), seed);
-  const typed = dtype === "i32" ? Int32Array.from(data) : dtype === "u32" ? Uint32Array.from(data) : Float32Array.from(data);
+  const typed =
+    dtype === "i32" ? Int32Array.from(data) : dtype === "u32" ? Uint32Array.from(data) : Float32Array.from(data);
   return { leaf: tensor(typed, stored, dtype), data };
 }
 
 /** What the op sees, given the stored tensor. */
 export const seen = (leaf: Tensor, { views }: Argument): Tensor => views.reduce(look, leaf);
 
-function look(x: Tensor, view: Look): Tensor {
+export function look(x: Tensor, view: Look): Tensor {
   switch (view.kind) {
     case "transpose":
       return transpose(x, view.perm);
@@ -126,6 +170,8 @@ function look(x: Tensor, view: Look): Tensor {
       return broadcastTo(x, view.shape);
     case "pad":
       return pad(x, view.widths);
+    case "reshape":
+      return reshape(x, view.shape);
     case "compute":
       return x.dtype === "bool" ? x : mul(x, 1);
   }
@@ -158,6 +204,8 @@ export function valuesOf(domain: Domain, dtype: DType, count: number, seed: numb
         return dtype === "u32" ? between(0, 60000) : between(-60000, 60000);
       case "index":
         return between(dtype === "u32" ? 0 : -1, 9);
+      case "shift":
+        return between(0, 31);
       case "bool":
         return between(0, 1);
     }

@@ -83,7 +83,11 @@ export function probe<Args extends unknown[]>(f: (...args: Args) => unknown, arg
   const outputs = floats(inline(() => f(...inside)));
   // multiples of 1/64 are exact in every float type
   const cotangents = outputs.map(({ shape, size, dtype }) =>
-    tensor(Float32Array.from({ length: size }, () => Math.round(random() * 64) / 64), shape, dtype),
+    tensor(
+      Float32Array.from({ length: size }, () => Math.round(random() * 64) / 64),
+      shape,
+      dtype,
+    ),
   );
   const pull = (from: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] =>
     inline(() => backward(from, cotangents, wrt)).map((g, i) => g ?? zerosLike(wrt[i]));
@@ -101,7 +105,7 @@ const floats = (tree: unknown): Tensor[] => treeLeaves(tree).filter(isVariable);
 
 /** Values of every leaf under a probe. */
 export const dataOf = (at: Probe, given?: Known): Promise<Map<Tensor, Float64Array>> =>
-  readSources([...at.outputs, ...at.gradients], given);
+  readSources([...at.variables, ...at.outputs, ...at.cotangents, ...at.gradients], given);
 
 /** Relative error of ⟨v, Jᵀw⟩ against fourth-order central differences of ⟨f, w⟩ along a random v, in float64. */
 export function differenceError(at: Probe, data: Known, random: () => number, step = 5e-4): number {
@@ -109,9 +113,8 @@ export function differenceError(at: Probe, data: Known, random: () => number, st
   const weights = references(at.cotangents, data);
   const v = point.map((x) => x.map(random));
   const along = (t: number) => {
-    const moved = new Map(data);
-    at.variables.forEach((variable, i) => moved.set(variable, point[i].map((x, j) => x + t * v[i][j])));
-    return references(at.outputs, moved).flatMap((output, i) => [...output.map((y, j) => y * weights[i][j])]);
+    const moved = at.variables.map((variable, i) => [variable, point[i].map((x, j) => x + t * v[i][j])] as const);
+    return references(at.outputs, new Map([...data, ...moved])).flatMap((output, i) => [...output.map((y, j) => y * weights[i][j])]);
   };
   const [near, far] = [1, 2].map((n) => total(along(n * step)) - total(along(-n * step)));
   const byDifferences = (8 * near - far) / (12 * step);

@@ -192,7 +192,9 @@ class Writer {
         return `    let ${name} = ${inside ? `select(${literalOf(0, expr.dtype)}, ${value}, ${inside})` : value};`;
       }
       const slot = this.buffers.indexOf((expr as { buffer: VirtualBuffer }).buffer);
-      const value = fromStored(`b${slot}[u32(${index[view]})]`, expr.dtype);
+      // a padded view may lie wholly outside, at a constant index below 0
+      const at = inside ? `max(${index[view]}, 0)` : index[view];
+      const value = fromStored(`b${slot}[u32(${at})]`, expr.dtype);
       if (!inside) return `    let ${name} = ${value};`;
       return `    var ${name} = ${literalOf(0, expr.dtype)}; if (${inside}) { ${name} = ${value}; }`;
     });

@@ -82,7 +82,7 @@ export class Device {
     if (size > limit) {
       throw new OutOfMemoryError(`a tensor of ${megabytes(bytes)} is larger than this device binds (${megabytes(limit)}): make the batch smaller`);
     }
-    const buffer = this.gpu.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
+    const buffer = this.gpu.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
     this.live.set(buffer, { bytes: size, owner });
     return buffer;
   }
@@ -125,21 +125,20 @@ export class Device {
     this.gpu.queue.writeBuffer(buffer, offset, padded);
   }
 
-  /** A compiled pipeline, made once for each code and constants. */
-  pipeline(label: string, code: string, constants: Readonly<Record<string, number>>): Promise<GPUComputePipeline> {
-    const key = `${JSON.stringify(constants)}\n${code}`;
-    let pipeline = this.pipelines.get(key);
+  /** A compiled pipeline, made once for each code. */
+  pipeline(label: string, code: string): Promise<GPUComputePipeline> {
+    let pipeline = this.pipelines.get(code);
     if (!pipeline) {
-      pipeline = this.compile(label, code, constants);
-      this.pipelines.set(key, pipeline);
+      pipeline = this.compile(label, code);
+      this.pipelines.set(code, pipeline);
     }
     return pipeline;
   }
 
-  private async compile(label: string, code: string, constants: Readonly<Record<string, number>>): Promise<GPUComputePipeline> {
+  private async compile(label: string, code: string): Promise<GPUComputePipeline> {
     const module = this.gpu.createShaderModule({ label, code });
     try {
-      return await this.gpu.createComputePipelineAsync({ label, layout: "auto", compute: { module, entryPoint: "main", constants } });
+      return await this.gpu.createComputePipelineAsync({ label, layout: "auto", compute: { module, entryPoint: "main" } });
     } catch (error) {
       const { messages } = await module.getCompilationInfo();
       const where = messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join("; ");

@@ -15,4 +15,4 @@ export { avgPool2d, conv2d, unfold, type WindowOptions } from "./ops/window.ts";
 export type { Shape } from "./shape.ts";
 export { Tensor, type TensorLike, tensor } from "./tensor.ts";
 export { treeLeaves, treeMap } from "./tree.ts";
-export { free, read, upload } from "./values.ts";
+export { free, read, realize, upload } from "./values.ts";

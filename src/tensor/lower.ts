@@ -11,7 +11,8 @@ export interface Dispatch {
   /** What it computes, for profiles and plans: op names joined by "+". */
   readonly label: string;
   readonly code: string;
-  readonly constants: Readonly<Record<string, number>>;
+  /** Contents of the uniform buffer bound last; absent where the sizes stand in the code. */
+  readonly params?: ArrayBuffer;
   readonly workgroups: readonly [number, number, number];
   readonly reads: readonly VirtualBuffer[];
   readonly writes: VirtualBuffer;
@@ -68,7 +69,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     const buffer = newBuffer(shape, dtype, kind);
     if (sizeOf(shape) > 0) {
       const { code, reads, workgroups } = elementwiseKernel(expr, shape, dtype);
-      dispatches.push({ label: labelOf(expr), code, constants: {}, workgroups, reads, writes: buffer });
+      dispatches.push({ label: labelOf(expr), code, workgroups, reads, writes: buffer });
     }
     return { kind: "load", buffer, view: contiguous(shape), dtype };
   };
@@ -139,7 +140,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
       const buffer = newBuffer(to, node.dtype);
       if (sizeOf(to) > 0) {
         const { code, reads, workgroups } = reduceKernel(source, from, kept.length, fold, node.dtype, parts);
-        dispatches.push({ label: joinLabels(labelOf(source), node.op.name), code, constants: {}, workgroups, reads, writes: buffer });
+        dispatches.push({ label: joinLabels(labelOf(source), node.op.name), code, workgroups, reads, writes: buffer });
       }
       return { kind: "load", buffer, view: contiguous(to), dtype: node.dtype };
     };
@@ -162,7 +163,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
       dispatches.push({
         label: kernel.name,
         code: prelude(kernel, loads.map((l) => l.dtype), node.dtype) + kernel.source,
-        constants: kernel.constants(call),
+        params: packParams(kernel, call),
         workgroups: kernel.workgroups(call),
         reads: loads.map((l) => l.buffer),
         writes: buffer,
@@ -205,6 +206,20 @@ function prelude(kernel: Kernel, inputs: readonly DType[], output: DType): strin
   const subgroups = kernel.subgroup ? "enable subgroups;\n" : "";
   const aliases = inputs.map((dtype, i) => `alias In${i} = ${DTYPES[dtype].stored};\n`).join("");
   return `${half}${subgroups}${aliases}alias Out = ${DTYPES[output].stored};\n`;
+}
+
+/** The fields of `struct Params` in the kernel's source, in order, filled from its `params`. */
+function packParams(kernel: Kernel, call: KernelCall): ArrayBuffer {
+  const values = kernel.params(call);
+  const fields = [...kernel.source.match(/struct Params \{([^}]*)\}/)![1].matchAll(/(\w+): (\w+)/g)];
+  const view = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
+  fields.forEach(([, name, type], i) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`${kernel.name}: no value for P.${name}`);
+    if (type === "f32") view.setFloat32(4 * i, value, true);
+    else view.setInt32(4 * i, value, true);
+  });
+  return view.buffer;
 }
 
 const kernelFor = (node: Tensor, options: LowerOptions) =>

@@ -27,8 +27,8 @@ export interface Kernel {
   /** Inputs may be any strided view; the kernel reads it through its constants. */
   readonly strided?: boolean;
   readonly applies?: (inputs: readonly Aval[], attrs: Attrs) => boolean;
-  /** Values of the file's `override` constants. */
-  readonly constants: (call: KernelCall) => Record<string, number>;
+  /** Values of the fields of the file's `Params`: sizes are not baked in, so that one pipeline serves all shapes. */
+  readonly params: (call: KernelCall) => Record<string, number>;
   readonly workgroups: (call: KernelCall) => readonly [number, number, number];
 }
 

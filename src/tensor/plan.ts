@@ -22,11 +22,13 @@ export function plan(dispatches: readonly Dispatch[]): Plan {
   const free = new Set<number>();
   dispatches.forEach((dispatch, i) => {
     const { writes } = dispatch;
-    if (writes.kind === "slot") {
-      const slot = chooseSlot(writes.bytes, slots, free);
+    // what no dispatch has written is empty, but has to be bound all the same
+    for (const buffer of new Set([...dispatch.reads, writes])) {
+      if (buffer.kind !== "slot" || slotOf.has(buffer)) continue;
+      const slot = chooseSlot(buffer.bytes, slots, free);
       free.delete(slot);
-      slots[slot] = Math.max(slots[slot] ?? 0, writes.bytes);
-      slotOf.set(writes, slot);
+      slots[slot] = Math.max(slots[slot] ?? 0, buffer.bytes);
+      slotOf.set(buffer, slot);
     }
     // a buffer is free after the dispatch that reads it last: no dispatch reads and writes one slot
     for (const buffer of new Set([...dispatch.reads, writes])) {

@@ -8,10 +8,15 @@ import type { Tensor } from "./tensor.ts";
 /** Dispatches in one submission: long work is handed over in pieces, so that a device never looks hung. */
 const SUBMIT_EVERY = 64;
 
+/** Distance of the parameters of two kernels: WebGPU's alignment of uniform buffers. */
+const PARAMS_STEP = 256;
+
 /** A launch that is ready to be encoded; bind groups are kept for the sets of buffers seen last. */
 interface Launch {
   readonly dispatch: Dispatch;
   readonly pipeline: GPUComputePipeline;
+  /** Where its parameters begin in the program's buffer of parameters. */
+  readonly paramsAt?: number;
   readonly bindGroups: Map<string, GPUBindGroup>;
 }
 
@@ -22,6 +27,8 @@ export class Program {
   private launches: Launch[] | undefined;
   private slots: GPUBuffer[] | undefined;
   private scalars: GPUBuffer | undefined;
+  private params: GPUBuffer | undefined;
+  private readonly places = new Map<string, { at: number; bytes: ArrayBuffer }>();
   private readonly ids = new WeakMap<GPUBuffer, number>();
   private nextId = 0;
   private readonly compiled: Promise<void>;
@@ -43,10 +50,31 @@ export class Program {
     this.launches = await Promise.all(
       this.lowered.dispatches.map(async (dispatch) => ({
         dispatch,
-        pipeline: await this.device.pipeline(dispatch.label, dispatch.code, dispatch.constants),
+        paramsAt: dispatch.params && this.placeParams(dispatch.params),
+        pipeline: await this.device.pipeline(dispatch.label, dispatch.code),
         bindGroups: new Map<string, GPUBindGroup>(),
       })),
     );
+  }
+
+  /** Gives equal parameters one place. */
+  private placeParams(params: ArrayBuffer): number {
+    const key = new Uint8Array(params).join();
+    let place = this.places.get(key);
+    if (!place) {
+      place = { at: this.places.size * PARAMS_STEP, bytes: params };
+      this.places.set(key, place);
+    }
+    return place.at;
+  }
+
+  private writeParams(): GPUBuffer | undefined {
+    if (this.places.size === 0) return undefined;
+    const all = new Uint8Array(this.places.size * PARAMS_STEP);
+    for (const { at, bytes } of this.places.values()) all.set(new Uint8Array(bytes), at);
+    const buffer = this.device.allocate(all.byteLength, "programs");
+    this.device.write(buffer, 0, all);
+    return buffer;
   }
 
   /**
@@ -92,6 +120,7 @@ export class Program {
     const { device } = this;
     device.check();
     for (const storage of inputs.values()) storage.throwIfFailed();
+    this.params ??= this.writeParams();
     this.slots ??= this.plan.slots.map((bytes) => device.allocate(bytes, "programs"));
     if (numbers.length > 0) {
       this.scalars ??= device.allocate(numbers.byteLength, "programs");
@@ -134,7 +163,12 @@ export class Program {
       if (launch.bindGroups.size >= 8) launch.bindGroups.clear();
       group = this.device.gpu.createBindGroup({
         layout: launch.pipeline.getBindGroupLayout(0),
-        entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+        entries: [
+          ...buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+          ...(launch.paramsAt === undefined
+            ? []
+            : [{ binding: buffers.length, resource: { buffer: this.params!, offset: launch.paramsAt, size: launch.dispatch.params!.byteLength } }]),
+        ],
       });
       launch.bindGroups.set(key, group);
     }
@@ -154,8 +188,10 @@ export class Program {
   release(): void {
     for (const slot of this.slots ?? []) this.device.recycle(slot);
     if (this.scalars) this.device.recycle(this.scalars);
+    if (this.params) this.device.recycle(this.params);
     this.slots = undefined;
     this.scalars = undefined;
+    this.params = undefined;
     for (const launch of this.launches ?? []) launch.bindGroups.clear();
   }
 }

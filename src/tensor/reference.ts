@@ -51,7 +51,10 @@ export const referenceOf = async (tensors: readonly Tensor[]): Promise<Float64Ar
   references(tensors, await readSources(tensors));
 
 /** The data behind a graph, read from the device but for the leaves that `given` knows. */
-export async function readSources(roots: readonly Tensor[], given: Known = new Map()): Promise<Map<Tensor, Float64Array>> {
+export async function readSources(
+  roots: readonly Tensor[],
+  given: Known = new Map(),
+): Promise<Map<Tensor, Float64Array>> {
   const seen = new Set<Tensor>(roots);
   for (const node of seen) for (const input of node.inputs) seen.add(input);
   const sources = [...seen].filter((node) => node.op === SOURCE && !given.has(node));

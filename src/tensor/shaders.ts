@@ -2,78 +2,86 @@
 export const shaders = {
   fold: `// The transpose of unfold: y[n, c, h, w] = sum of every window element x[n, c, p, q, i, j] that was read from there.
 // x [N, C, SIZE_Y, SIZE_X, OUT_Y, OUT_X], y [N, C, H, W]; one invocation an element of y.
-override COUNT: u32;
-override H: u32;
-override W: u32;
-override SIZE_Y: i32;
-override SIZE_X: i32;
-override OUT_Y: i32;
-override OUT_X: i32;
-override STRIDE: i32;
-override PADDING: i32;
-override GRID: u32;
+struct Params {
+  COUNT: u32,
+  H: u32,
+  W: u32,
+  SIZE_Y: i32,
+  SIZE_X: i32,
+  OUT_Y: i32,
+  OUT_X: i32,
+  STRIDE: i32,
+  PADDING: i32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let at = id.x + id.y * GRID;
-  if (at >= COUNT) { return; }
-  let column = i32(at % W) + PADDING;
-  let row = i32((at / W) % H) + PADDING;
-  let image = i32(at / (W * H));
+  let at = id.x + id.y * P.GRID;
+  if (at >= P.COUNT) { return; }
+  let column = i32(at % P.W) + P.PADDING;
+  let row = i32((at / P.W) % P.H) + P.PADDING;
+  let image = i32(at / (P.W * P.H));
   var total = 0.0;
-  for (var p = 0; p < SIZE_Y; p++) {
-    let i = (row - p) / STRIDE;
-    if (row < p || i * STRIDE != row - p || i >= OUT_Y) { continue; }
-    for (var q = 0; q < SIZE_X; q++) {
-      let j = (column - q) / STRIDE;
-      if (column < q || j * STRIDE != column - q || j >= OUT_X) { continue; }
-      total += f32(x[u32((((image * SIZE_Y + p) * SIZE_X + q) * OUT_Y + i) * OUT_X + j)]);
+  for (var p = 0; p < P.SIZE_Y; p++) {
+    let i = (row - p) / P.STRIDE;
+    if (row < p || i * P.STRIDE != row - p || i >= P.OUT_Y) { continue; }
+    for (var q = 0; q < P.SIZE_X; q++) {
+      let j = (column - q) / P.STRIDE;
+      if (column < q || j * P.STRIDE != column - q || j >= P.OUT_X) { continue; }
+      total += f32(x[u32((((image * P.SIZE_Y + p) * P.SIZE_X + q) * P.OUT_Y + i) * P.OUT_X + j)]);
     }
   }
   y[at] = Out(total);
 }
 `,
   gather: `// y[i, :] = table[index[i], :]; rows of WIDTH elements, one invocation an element. An index outside gives zeros.
-override COUNT: u32;
-override ROWS: u32;
-override WIDTH: u32;
-override GRID: u32;
+struct Params {
+  COUNT: u32,
+  ROWS: u32,
+  WIDTH: u32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> table: array<In0>;
 @group(0) @binding(1) var<storage, read> index: array<In1>;
 @group(0) @binding(2) var<storage, read_write> y: array<Out>;
+@group(0) @binding(3) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x + id.y * GRID;
-  if (i >= COUNT) { return; }
-  let row = u32(index[i / WIDTH]);
-  if (row < ROWS) { y[i] = table[row * WIDTH + i % WIDTH]; } else { y[i] = Out(0); }
+  let i = id.x + id.y * P.GRID;
+  if (i >= P.COUNT) { return; }
+  let row = u32(index[i / P.WIDTH]);
+  if (row < P.ROWS) { y[i] = table[row * P.WIDTH + i % P.WIDTH]; } else { y[i] = Out(0); }
 }
 `,
   matmulSubgroup: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
 // One invocation computes 16 rows by 4 columns. Each lane fetches one row's element of A and hands it to the others by
 // shuffles, so that A costs one load per 8 rows; needs subgroups of at least 8 lanes. No barriers, no workgroup memory.
-override M: i32;
-override N: i32;
-override K: i32;
-override BATCH1: i32;
-override BATCH2: i32;
-override A_OFFSET: i32;
-override A_BATCH0: i32;
-override A_BATCH1: i32;
-override A_BATCH2: i32;
-override A_ROW: i32;
-override A_COLUMN: i32;
-override B_OFFSET: i32;
-override B_BATCH0: i32;
-override B_BATCH1: i32;
-override B_BATCH2: i32;
-override B_ROW: i32;
-override B_COLUMN: i32;
+struct Params {
+  M: i32,
+  N: i32,
+  K: i32,
+  BATCH1: i32,
+  BATCH2: i32,
+  A_OFFSET: i32,
+  A_BATCH0: i32,
+  A_BATCH1: i32,
+  A_BATCH2: i32,
+  A_ROW: i32,
+  A_COLUMN: i32,
+  B_OFFSET: i32,
+  B_BATCH0: i32,
+  B_BATCH1: i32,
+  B_BATCH2: i32,
+  B_ROW: i32,
+  B_COLUMN: i32,
+}
 
 const LANES = 8;
 const ROWS = 16;
@@ -82,25 +90,26 @@ const COLUMNS = 4; // of each invocation
 @group(0) @binding(0) var<storage, read> a: array<In0>;
 @group(0) @binding(1) var<storage, read> b: array<In1>;
 @group(0) @binding(2) var<storage, read_write> c: array<Out>;
+@group(0) @binding(3) var<uniform> P: Params;
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let batch = i32(tile.z);
-  let b0 = batch / (BATCH1 * BATCH2);
-  let b1 = (batch / BATCH2) % BATCH1;
-  let b2 = batch % BATCH2;
-  let a0 = A_OFFSET + b0 * A_BATCH0 + b1 * A_BATCH1 + b2 * A_BATCH2;
+  let b0 = batch / (P.BATCH1 * P.BATCH2);
+  let b1 = (batch / P.BATCH2) % P.BATCH1;
+  let b2 = batch % P.BATCH2;
+  let a0 = P.A_OFFSET + b0 * P.A_BATCH0 + b1 * P.A_BATCH1 + b2 * P.A_BATCH2;
   let row = i32(tile.y) * ROWS;
   let column = i32(tile.x) * LANES * COLUMNS + i32(lane);
-  let start = B_OFFSET + b0 * B_BATCH0 + b1 * B_BATCH1 + b2 * B_BATCH2;
+  let start = P.B_OFFSET + b0 * P.B_BATCH0 + b1 * P.B_BATCH1 + b2 * P.B_BATCH2;
   var bAt: array<i32, COLUMNS>;
-  for (var j = 0; j < COLUMNS; j++) { bAt[j] = start + min(column + j * LANES, N - 1) * B_COLUMN; }
+  for (var j = 0; j < COLUMNS; j++) { bAt[j] = start + min(column + j * LANES, P.N - 1) * P.B_COLUMN; }
   var acc: array<array<f32, COLUMNS>, ROWS>;
-  for (var k = 0; k < K; k++) {
+  for (var k = 0; k < P.K; k++) {
     var y: array<f32, COLUMNS>;
-    for (var j = 0; j < COLUMNS; j++) { y[j] = f32(b[u32(bAt[j] + k * B_ROW)]); }
+    for (var j = 0; j < COLUMNS; j++) { y[j] = f32(b[u32(bAt[j] + k * P.B_ROW)]); }
     for (var h = 0; h < ROWS; h += LANES) {
-      let mine = f32(a[u32(a0 + min(row + h + i32(lane), M - 1) * A_ROW + k * A_COLUMN)]);
+      let mine = f32(a[u32(a0 + min(row + h + i32(lane), P.M - 1) * P.A_ROW + k * P.A_COLUMN)]);
       for (var i = 0; i < LANES; i++) {
         let x = subgroupShuffle(mine, u32(i));
         for (var j = 0; j < COLUMNS; j++) { acc[h + i][j] = fma(x, y[j], acc[h + i][j]); }
@@ -110,7 +119,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   for (var i = 0; i < ROWS; i++) {
     for (var j = 0; j < COLUMNS; j++) {
       let n = column + j * LANES;
-      if (row + i < M && n < N) { c[u32((batch * M + row + i) * N + n)] = Out(acc[i][j]); }
+      if (row + i < P.M && n < P.N) { c[u32((batch * P.M + row + i) * P.N + n)] = Out(acc[i][j]); }
     }
   }
 }
@@ -118,23 +127,25 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   matmul: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
 // One invocation computes 8 rows by 4 columns; the columns of a workgroup's lanes are interleaved.
 // No barriers and no workgroup memory: safe and quick on CPUs, sound on every adapter.
-override M: i32;
-override N: i32;
-override K: i32;
-override BATCH1: i32;
-override BATCH2: i32;
-override A_OFFSET: i32;
-override A_BATCH0: i32;
-override A_BATCH1: i32;
-override A_BATCH2: i32;
-override A_ROW: i32;
-override A_COLUMN: i32;
-override B_OFFSET: i32;
-override B_BATCH0: i32;
-override B_BATCH1: i32;
-override B_BATCH2: i32;
-override B_ROW: i32;
-override B_COLUMN: i32;
+struct Params {
+  M: i32,
+  N: i32,
+  K: i32,
+  BATCH1: i32,
+  BATCH2: i32,
+  A_OFFSET: i32,
+  A_BATCH0: i32,
+  A_BATCH1: i32,
+  A_BATCH2: i32,
+  A_ROW: i32,
+  A_COLUMN: i32,
+  B_OFFSET: i32,
+  B_BATCH0: i32,
+  B_BATCH1: i32,
+  B_BATCH2: i32,
+  B_ROW: i32,
+  B_COLUMN: i32,
+}
 
 const LANES = 8;
 const ROWS = 8;
@@ -143,100 +154,110 @@ const COLUMNS = 4;
 @group(0) @binding(0) var<storage, read> a: array<In0>;
 @group(0) @binding(1) var<storage, read> b: array<In1>;
 @group(0) @binding(2) var<storage, read_write> c: array<Out>;
+@group(0) @binding(3) var<uniform> P: Params;
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
   let batch = i32(tile.z);
-  let b0 = batch / (BATCH1 * BATCH2);
-  let b1 = (batch / BATCH2) % BATCH1;
-  let b2 = batch % BATCH2;
-  let a0 = A_OFFSET + b0 * A_BATCH0 + b1 * A_BATCH1 + b2 * A_BATCH2;
+  let b0 = batch / (P.BATCH1 * P.BATCH2);
+  let b1 = (batch / P.BATCH2) % P.BATCH1;
+  let b2 = batch % P.BATCH2;
+  let a0 = P.A_OFFSET + b0 * P.A_BATCH0 + b1 * P.A_BATCH1 + b2 * P.A_BATCH2;
   let row = i32(tile.y) * ROWS;
   let column = i32(tile.x) * LANES * COLUMNS + i32(lane);
-  let start = B_OFFSET + b0 * B_BATCH0 + b1 * B_BATCH1 + b2 * B_BATCH2;
+  let start = P.B_OFFSET + b0 * P.B_BATCH0 + b1 * P.B_BATCH1 + b2 * P.B_BATCH2;
   var bAt: array<i32, COLUMNS>;
-  for (var j = 0; j < COLUMNS; j++) { bAt[j] = start + min(column + j * LANES, N - 1) * B_COLUMN; }
+  for (var j = 0; j < COLUMNS; j++) { bAt[j] = start + min(column + j * LANES, P.N - 1) * P.B_COLUMN; }
   var acc: array<array<f32, COLUMNS>, ROWS>;
-  for (var k = 0; k < K; k++) {
+  for (var k = 0; k < P.K; k++) {
     var y: array<f32, COLUMNS>;
-    for (var j = 0; j < COLUMNS; j++) { y[j] = f32(b[u32(bAt[j] + k * B_ROW)]); }
+    for (var j = 0; j < COLUMNS; j++) { y[j] = f32(b[u32(bAt[j] + k * P.B_ROW)]); }
     for (var i = 0; i < ROWS; i++) {
-      let x = f32(a[u32(a0 + min(row + i, M - 1) * A_ROW + k * A_COLUMN)]);
+      let x = f32(a[u32(a0 + min(row + i, P.M - 1) * P.A_ROW + k * P.A_COLUMN)]);
       for (var j = 0; j < COLUMNS; j++) { acc[i][j] = fma(x, y[j], acc[i][j]); }
     }
   }
   for (var i = 0; i < ROWS; i++) {
     for (var j = 0; j < COLUMNS; j++) {
       let n = column + j * LANES;
-      if (row + i < M && n < N) { c[u32((batch * M + row + i) * N + n)] = Out(acc[i][j]); }
+      if (row + i < P.M && n < P.N) { c[u32((batch * P.M + row + i) * P.N + n)] = Out(acc[i][j]); }
     }
   }
 }
 `,
   scatterAdd: `// y[r, :] = sum of the updates[i, :] with index[i] = r, in the order of i (no atomics: the same bits every time).
 // One invocation an element of y.
-override COUNT: u32;
-override UPDATES: u32;
-override WIDTH: u32;
-override GRID: u32;
+struct Params {
+  COUNT: u32,
+  UPDATES: u32,
+  WIDTH: u32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> updates: array<In0>;
 @group(0) @binding(1) var<storage, read> index: array<In1>;
 @group(0) @binding(2) var<storage, read_write> y: array<Out>;
+@group(0) @binding(3) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x + id.y * GRID;
-  if (i >= COUNT) { return; }
-  let row = i / WIDTH;
-  let column = i % WIDTH;
+  let i = id.x + id.y * P.GRID;
+  if (i >= P.COUNT) { return; }
+  let row = i / P.WIDTH;
+  let column = i % P.WIDTH;
   var total = 0.0;
-  for (var u = 0u; u < UPDATES; u++) {
-    if (u32(index[u]) == row) { total += f32(updates[u * WIDTH + column]); }
+  for (var u = 0u; u < P.UPDATES; u++) {
+    if (u32(index[u]) == row) { total += f32(updates[u * P.WIDTH + column]); }
   }
   y[i] = Out(total);
 }
 `,
   softmax: `// y[r, :] = exp(x[r, :] - max) / sum; one invocation a row of WIDTH elements.
-override ROWS: u32;
-override WIDTH: u32;
-override GRID: u32;
+struct Params {
+  ROWS: u32,
+  WIDTH: u32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * GRID;
-  if (row >= ROWS) { return; }
-  let start = row * WIDTH;
+  let row = id.x + id.y * P.GRID;
+  if (row >= P.ROWS) { return; }
+  let start = row * P.WIDTH;
   var largest = f32(x[start]);
-  for (var i = 1u; i < WIDTH; i++) { largest = max(largest, f32(x[start + i])); }
+  for (var i = 1u; i < P.WIDTH; i++) { largest = max(largest, f32(x[start + i])); }
   var total = 0.0;
-  for (var i = 0u; i < WIDTH; i++) { total += exp(f32(x[start + i]) - largest); }
+  for (var i = 0u; i < P.WIDTH; i++) { total += exp(f32(x[start + i]) - largest); }
   let scale = 1.0 / total;
-  for (var i = 0u; i < WIDTH; i++) { y[start + i] = Out(exp(f32(x[start + i]) - largest) * scale); }
+  for (var i = 0u; i < P.WIDTH; i++) { y[start + i] = Out(exp(f32(x[start + i]) - largest) * scale); }
 }
 `,
   standardizeGrad: `// dx[r, :] = (g - mean(g) - y mean(g y)) / sqrt(variance + EPSILON) for y = standardize(x); one invocation a row.
-override ROWS: u32;
-override WIDTH: u32;
-override EPSILON: f32;
-override GRID: u32;
+struct Params {
+  ROWS: u32,
+  WIDTH: u32,
+  EPSILON: f32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read> g: array<In1>;
 @group(0) @binding(2) var<storage, read_write> dx: array<Out>;
+@group(0) @binding(3) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * GRID;
-  if (row >= ROWS) { return; }
-  let start = row * WIDTH;
-  let count = f32(WIDTH);
+  let row = id.x + id.y * P.GRID;
+  if (row >= P.ROWS) { return; }
+  let start = row * P.WIDTH;
+  let count = f32(P.WIDTH);
   var total = 0.0;
   var totalG = 0.0;
-  for (var i = 0u; i < WIDTH; i++) {
+  for (var i = 0u; i < P.WIDTH; i++) {
     total += f32(x[start + i]);
     totalG += f32(g[start + i]);
   }
@@ -244,43 +265,46 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let meanG = totalG / count;
   var squares = 0.0;
   var products = 0.0;
-  for (var i = 0u; i < WIDTH; i++) {
+  for (var i = 0u; i < P.WIDTH; i++) {
     let d = f32(x[start + i]) - mean;
     squares = fma(d, d, squares);
     products = fma(d, f32(g[start + i]), products);
   }
-  let scale = inverseSqrt(squares / count + EPSILON);
+  let scale = inverseSqrt(squares / count + P.EPSILON);
   let along = products / count * scale * scale;
-  for (var i = 0u; i < WIDTH; i++) {
+  for (var i = 0u; i < P.WIDTH; i++) {
     let d = f32(x[start + i]) - mean;
     dx[start + i] = Out((f32(g[start + i]) - meanG - d * along) * scale);
   }
 }
 `,
   standardize: `// y[r, :] = (x[r, :] - mean) / sqrt(variance + EPSILON); one invocation a row of WIDTH elements.
-override ROWS: u32;
-override WIDTH: u32;
-override EPSILON: f32;
-override GRID: u32;
+struct Params {
+  ROWS: u32,
+  WIDTH: u32,
+  EPSILON: f32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * GRID;
-  if (row >= ROWS) { return; }
-  let start = row * WIDTH;
+  let row = id.x + id.y * P.GRID;
+  if (row >= P.ROWS) { return; }
+  let start = row * P.WIDTH;
   var total = 0.0;
-  for (var i = 0u; i < WIDTH; i++) { total += f32(x[start + i]); }
-  let mean = total / f32(WIDTH);
+  for (var i = 0u; i < P.WIDTH; i++) { total += f32(x[start + i]); }
+  let mean = total / f32(P.WIDTH);
   var squares = 0.0;
-  for (var i = 0u; i < WIDTH; i++) {
+  for (var i = 0u; i < P.WIDTH; i++) {
     let d = f32(x[start + i]) - mean;
     squares = fma(d, d, squares);
   }
-  let scale = inverseSqrt(squares / f32(WIDTH) + EPSILON);
-  for (var i = 0u; i < WIDTH; i++) { y[start + i] = Out((f32(x[start + i]) - mean) * scale); }
+  let scale = inverseSqrt(squares / f32(P.WIDTH) + P.EPSILON);
+  for (var i = 0u; i < P.WIDTH; i++) { y[start + i] = Out((f32(x[start + i]) - mean) * scale); }
 }
 `,
   threefry: `// Threefry-2x32 with 20 rounds (Salmon et al., SC 2011): the first word of the cipher of (counter, 0) under a key.
@@ -304,67 +328,73 @@ fn threefry(key0: u32, key1: u32, counter: u32) -> u32 {
 `,
   topK: `// Indices of the K largest of each row of WIDTH, largest first, the lower index first among equals.
 // One invocation a row; each pass finds the next in that order. NaN counts as smallest.
-override ROWS: u32;
-override WIDTH: u32;
-override K: u32;
-override GRID: u32;
+struct Params {
+  ROWS: u32,
+  WIDTH: u32,
+  K: u32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * GRID;
-  if (row >= ROWS) { return; }
-  let start = row * WIDTH;
+  let row = id.x + id.y * P.GRID;
+  if (row >= P.ROWS) { return; }
+  let start = row * P.WIDTH;
   var last: In0;
-  var lastAt = WIDTH;
-  for (var k = 0u; k < K; k++) {
+  var lastAt = P.WIDTH;
+  for (var k = 0u; k < P.K; k++) {
     var best: In0;
-    var bestAt = WIDTH;
-    for (var i = 0u; i < WIDTH; i++) {
+    var bestAt = P.WIDTH;
+    for (var i = 0u; i < P.WIDTH; i++) {
       let v = x[start + i];
       let follows = k == 0u || v < last || (v == last && i > lastAt);
-      if (follows && (bestAt == WIDTH || v > best)) {
+      if (follows && (bestAt == P.WIDTH || v > best)) {
         best = v;
         bestAt = i;
       }
     }
     last = best;
     lastAt = bestAt;
-    y[row * K + k] = Out(bestAt);
+    y[row * P.K + k] = Out(bestAt);
   }
 }
 `,
   unfold: `// Windows of an image: y[n, c, p, q, i, j] = x[n, c, i * STRIDE + p - PADDING, j * STRIDE + q - PADDING], zero outside.
 // x [N, C, H, W], y [N, C, SIZE_Y, SIZE_X, OUT_Y, OUT_X]; one invocation an element of y.
-override COUNT: u32;
-override H: i32;
-override W: i32;
-override SIZE_Y: u32;
-override SIZE_X: u32;
-override OUT_Y: u32;
-override OUT_X: u32;
-override STRIDE: i32;
-override PADDING: i32;
-override GRID: u32;
+struct Params {
+  COUNT: u32,
+  H: i32,
+  W: i32,
+  SIZE_Y: u32,
+  SIZE_X: u32,
+  OUT_Y: u32,
+  OUT_X: u32,
+  STRIDE: i32,
+  PADDING: i32,
+  GRID: u32,
+}
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let at = id.x + id.y * GRID;
-  if (at >= COUNT) { return; }
-  let j = at % OUT_X;
-  let i = (at / OUT_X) % OUT_Y;
-  let q = (at / (OUT_X * OUT_Y)) % SIZE_X;
-  let p = (at / (OUT_X * OUT_Y * SIZE_X)) % SIZE_Y;
-  let image = i32(at / (OUT_X * OUT_Y * SIZE_X * SIZE_Y));
-  let row = i32(i) * STRIDE + i32(p) - PADDING;
-  let column = i32(j) * STRIDE + i32(q) - PADDING;
-  if (row >= 0 && row < H && column >= 0 && column < W) {
-    y[at] = x[u32((image * H + row) * W + column)];
+  let at = id.x + id.y * P.GRID;
+  if (at >= P.COUNT) { return; }
+  let j = at % P.OUT_X;
+  let i = (at / P.OUT_X) % P.OUT_Y;
+  let q = (at / (P.OUT_X * P.OUT_Y)) % P.SIZE_X;
+  let p = (at / (P.OUT_X * P.OUT_Y * P.SIZE_X)) % P.SIZE_Y;
+  let image = i32(at / (P.OUT_X * P.OUT_Y * P.SIZE_X * P.SIZE_Y));
+  let row = i32(i) * P.STRIDE + i32(p) - P.PADDING;
+  let column = i32(j) * P.STRIDE + i32(q) - P.PADDING;
+  if (row >= 0 && row < P.H && column >= 0 && column < P.W) {
+    y[at] = x[u32((image * P.H + row) * P.W + column)];
   } else {
     y[at] = Out(0);
   }

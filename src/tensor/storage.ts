@@ -19,7 +19,7 @@ export class Storage {
 
   /** Bytes that go to the device when they are first needed. */
   static fromHost(host: ArrayBufferView<ArrayBuffer>): Storage {
-    const storage = new Storage(host.byteLength);
+    const storage = new Storage(Math.max(4, host.byteLength)); // a binding is never empty
     storage.host = host;
     return storage;
   }

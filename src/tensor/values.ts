@@ -49,3 +49,12 @@ export async function upload(shape: Shape, dtype: DType, write: (put: Put) => Pr
   storage.fill(on, buffer);
   return fromStorage(storage, shape, dtype);
 }
+
+/**
+ * Computes every tensor of a tree now, so that compiled functions which close over them borrow the values instead of
+ * computing them at every call.
+ */
+export function realize<T>(tree: T): T {
+  evaluate(treeLeaves(tree).filter((leaf) => leaf instanceof Tensor));
+  return tree;
+}

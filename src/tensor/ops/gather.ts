@@ -26,7 +26,7 @@ const GATHER = defineOp({
       {
         name: "gather",
         source: shaders.gather,
-        constants: ({ inputs: [table], output }) => ({
+        params: ({ inputs: [table], output }) => ({
           COUNT: sizeOf(output.shape),
           ROWS: table.shape[0],
           WIDTH: sizeOf(table.shape.slice(1)),
@@ -73,7 +73,7 @@ const SCATTER_ADD = defineOp({
       {
         name: "scatter-add",
         source: shaders.scatterAdd,
-        constants: ({ inputs: [, index], output }) => ({
+        params: ({ inputs: [, index], output }) => ({
           COUNT: sizeOf(output.shape),
           UPDATES: sizeOf(index.shape),
           WIDTH: sizeOf(output.shape.slice(1)),

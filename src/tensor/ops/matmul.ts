@@ -18,7 +18,7 @@ const kernel = (name: string, source: string, rows: number, extra: Partial<Kerne
   source,
   strided: true,
   ...extra,
-  constants: ({ inputs: [a, b] }: KernelCall) => {
+  params: ({ inputs: [a, b] }: KernelCall) => {
     const { batch, m, k, n } = sizes(a.shape, b.shape);
     const lead = 3 - batch.length;
     const stride = (strides: readonly number[], axis: number) => (axis < lead ? 0 : strides[axis - lead]);

@@ -14,7 +14,7 @@ import { reshape, swapAxes } from "./view.ts";
 const rowKernel = (name: string, source: string, more: (attrs: Attrs) => Record<string, number> = () => ({})): Kernel => ({
   name,
   source,
-  constants: ({ inputs: [x], attrs }) => {
+  params: ({ inputs: [x], attrs }) => {
     const width = x.shape[x.shape.length - 1];
     const rows = sizeOf(x.shape) / width;
     return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, ...more(attrs) };

@@ -38,7 +38,7 @@ function forEachPair(w: Windows, images: number, visit: (from: number, to: numbe
 const windowKernel = (name: string, source: string): Kernel => ({
   name,
   source,
-  constants: ({ output, attrs }) => {
+  params: ({ output, attrs }) => {
     const w = windows(attrs);
     return {
       COUNT: sizeOf(output.shape),

@@ -1,0 +1,99 @@
+import { type Clip, encodeEmbeddings, encodeImage, similarityLogits } from "../clip/index.ts";
+import { InputError } from "../tensor/errors.ts";
+import { add, broadcastTo, crossEntropy, gather, type Key, normal, realize, reshape, type Tensor, tensor } from "../tensor/index.ts";
+import { layoutPrompts, type Position } from "./prompt.ts";
+
+export interface PromptLearnerOptions {
+  /** M: how many vectors are learned; 16 where not given. Ignored with `initText`, whose tokens are counted. */
+  readonly contextTokens?: number;
+  /** Where the class name stands; "end" where not given. */
+  readonly position?: Position;
+  /** A context of its own for each class instead of one for all. */
+  readonly classSpecific?: boolean;
+  /** Words whose embeddings the context starts as, "a photo of a" say; random where not given. */
+  readonly initText?: string;
+  /** Compute every prompt at the model's full context length, as the reference does: same values, more work. */
+  readonly plain?: boolean;
+}
+
+/** What is learned. */
+export interface PromptParams {
+  /** [M, D], or [K, M, D] where class-specific. */
+  readonly context: Tensor;
+}
+
+/** Labelled pictures, as features that were computed once or as pixels. */
+export interface PromptBatch {
+  /** f32 [N, E], need not be normalised. */
+  readonly features?: Tensor;
+  /** f32 [N, 3, R, R], normalised. */
+  readonly images?: Tensor;
+  /** i32 [N]. */
+  readonly labels: Tensor;
+}
+
+/** Context Optimization as pure functions of its parameters; CLIP stays frozen. */
+export interface PromptLearner {
+  readonly classNames: readonly string[];
+  readonly contextTokens: number;
+  /** Fresh parameters: N(0, 0.02), or the embeddings of the words of `initText`. */
+  init(key: Key): PromptParams;
+  /** Features of the prompts [K, E], not normalised. */
+  textFeatures(params: PromptParams): Tensor;
+  /** exp(logitScale) times the cosines [N, K]. */
+  logits(params: PromptParams, batch: Omit<PromptBatch, "labels">): Tensor;
+  /** Mean cross entropy: a scalar. */
+  loss(params: PromptParams, batch: PromptBatch): Tensor;
+}
+
+/** Standard deviation of a random context (SPEC §5.1). */
+const INIT_STD = 0.02;
+
+/**
+ * Learns the context words of a prompt as vectors (Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV
+ * 2022, §3.2; SPEC §5.1–5.2): the prompt of class k is [SOS] v₁ … v_M name_k . [EOS].
+ *
+ * @throws InputError where a prompt does not fit the model's context, naming the class
+ * @example
+ * const learner = promptLearner(clip, ["cat", "dog"], { contextTokens: 16 });
+ * const [loss, grads] = valueAndGrad(learner.loss)(learner.init(key(0)), { features, labels });
+ */
+export function promptLearner(clip: Clip, classNames: readonly string[], options: PromptLearnerOptions = {}): PromptLearner {
+  const { position = "end", classSpecific = false, plain = false, initText } = options;
+  const { config, params: frozen } = clip;
+  const width = config.text.width;
+  const words = initText === undefined ? undefined : clip.tokenizer.encode(initText.replaceAll("_", " "));
+  const contextTokens = words?.length ?? options.contextTokens ?? 16;
+  if (!Number.isInteger(contextTokens) || contextTokens < 1) throw new InputError(`the number of context tokens is ${contextTokens}; it is a whole number ≥ 1`);
+
+  const layout = layoutPrompts(clip, classNames, { contextTokens, position, classSpecific, plain });
+  const places = [layout.classes, layout.length];
+  const { fixed, slots, ends } = realize({
+    // an index of −1 gathers zeros: words and context vectors fill each other's gaps
+    fixed: gather(frozen.text.tokenEmbedding, tensor(layout.tokens, places)), // [K, T, D]
+    slots: tensor(layout.context, places),
+    ends: tensor(layout.ends),
+  });
+  const shape = classSpecific ? [layout.classes, contextTokens, width] : [contextTokens, width];
+
+  const learner: PromptLearner = {
+    classNames,
+    contextTokens,
+    init: (key) => ({
+      context: words
+        ? broadcastTo(gather(frozen.text.tokenEmbedding, tensor(Int32Array.from(words))), shape)
+        : normal(key, shape, { std: INIT_STD }),
+    }),
+    textFeatures: ({ context }) => {
+      const learned = gather(reshape(context, [-1, width]), slots); // [K, T, D]
+      return encodeEmbeddings(frozen.text, config, add(fixed, learned), ends);
+    },
+    logits: (params, { features, images }) => {
+      const seen = features ?? (images && encodeImage(frozen.vision, config, images));
+      if (!seen) throw new InputError("a batch needs features [N, E] or images [N, 3, R, R]");
+      return similarityLogits(seen, learner.textFeatures(params), frozen.logitScale);
+    },
+    loss: (params, batch) => crossEntropy(learner.logits(params, batch), batch.labels),
+  };
+  return learner;
+}

@@ -1,0 +1,452 @@
+import fc from "fast-check";
+import type { DType } from "../src/tensor/dtype.ts";
+import * as coop from "../src/tensor/index.ts";
+import { type Attrs, allOps, type Op } from "../src/tensor/op.ts";
+import { after, custom, identity } from "../src/tensor/ops/view.ts";
+import { type Shape, sizeOf } from "../src/tensor/shape.ts";
+import { apply, type Tensor } from "../src/tensor/tensor.ts";
+import { type Argument, argument, type Domain, extent, LOOKS, type Look, look, numbers, shape } from "./arguments.ts";
+
+const { abs, add, log, max, mul, sum } = coop;
+
+/** One call of an op, as plain data. */
+export interface Call {
+  readonly args: readonly Argument[];
+  readonly attrs: Attrs;
+}
+
+/** How to try an op. */
+export interface OpCase {
+  readonly calls: fc.Arbitrary<Call>;
+  readonly apply: (inputs: readonly Tensor[], attrs: Attrs) => Tensor;
+  /** Error allowed to the GPU in float32, in units of 2⁻²³: a graph of the op's inputs and output. Absent: none. */
+  readonly bound?: (inputs: readonly Tensor[], output: Tensor, attrs: Attrs) => Tensor;
+  /** Derivatives to check: none, the first, or (where smooth) the second too. */
+  readonly order: 0 | 1 | 2;
+  /** Its kernels take long to compile: try fewer. */
+  readonly heavy?: boolean;
+  /** Step of the differences where kinks lie close. */
+  readonly step?: number;
+}
+
+type Bound = OpCase["bound"];
+const ulps =
+  (n: number): Bound =>
+  (_, y) =>
+    mul(abs(y), n);
+const within =
+  (error: number): Bound =>
+  (_, y) =>
+    coop.full(y.shape, error / 2 ** -23);
+
+// ---- elementwise ----------------------------------------------------------------------------------------------------
+
+const FLOATS: readonly DType[] = ["f32", "f32", "f32", "f16"];
+const NUMBERS: readonly DType[] = ["f32", "f32", "i32", "u32"];
+const ANY: readonly DType[] = ["f32", "i32", "u32", "bool"];
+
+const domainFor = (dtype: DType, domain: Domain): Domain =>
+  dtype === "bool" ? "bool" : dtype === "f32" || dtype === "f16" || domain === "shift" ? domain : "whole";
+
+const op = (name: string): Op => {
+  const found = allOps().find((o) => o.name === name);
+  if (!found) throw new Error(`no op is called ${name}`);
+  return found;
+};
+
+/** Shapes that broadcast to a shape: axes of extent 1, leading axes missing. */
+const narrower = (to: Shape): fc.Arbitrary<number[]> =>
+  fc.tuple(fc.nat(2 ** to.length - 1), fc.nat(to.length)).map(([ones, dropped]) => {
+    const from = to.map((n, i) => ((ones >> i) & 1 && n !== 0 ? 1 : n));
+    const lead = to.slice(0, dropped).every((n) => n !== 0) ? dropped : 0;
+    return from.slice(lead);
+  });
+
+interface Elementwise {
+  readonly domains?: readonly Domain[];
+  readonly dtypes?: readonly DType[];
+  readonly bound?: Bound;
+  readonly order?: 0 | 1 | 2;
+}
+
+/** An elementwise op on arguments that broadcast. */
+function elementwise(
+  f: (...args: Tensor[]) => Tensor,
+  arity: 1 | 2,
+  { domains = ["real", "other"], dtypes = FLOATS, bound, order = 2 }: Elementwise = {},
+): OpCase {
+  const zeros = domains.every((d) => d !== "positive" && d !== "powers");
+  const calls = fc.tuple(fc.constantFrom(...dtypes), shape()).chain(([dtype, full]) => {
+    const one = (i: number, to: Shape) =>
+      argument(to, { dtype, domain: domainFor(dtype, domains[i]), zeros: zeros && dtype !== "u32" });
+    if (arity === 1) return one(0, full).map((a) => ({ args: [a], attrs: {} }));
+    return fc
+      .oneof(fc.tuple(fc.constant(full), narrower(full)), fc.tuple(narrower(full), fc.constant(full)))
+      .chain(([a, b]) => fc.tuple(one(0, a), one(1, b)))
+      .map((args) => ({ args, attrs: {} }));
+  });
+  return { calls, apply: (inputs) => f(...inputs), bound, order };
+}
+
+/** exp and what is made of it lose digits as their argument grows. */
+const grows =
+  (base: number, by: number): Bound =>
+  ([x], y) =>
+    mul(abs(y), add(mul(abs(x), by), base));
+
+const POW: Bound = ([a, b], y) => mul(abs(y), add(mul(abs(mul(b, log(abs(a)))), 4), 16));
+
+const ELEMENTWISE: Record<string, OpCase> = {
+  add: elementwise(coop.add, 2, { dtypes: NUMBERS, bound: ulps(1) }),
+  sub: elementwise(coop.sub, 2, { dtypes: NUMBERS, bound: ulps(1) }),
+  mul: elementwise(coop.mul, 2, { dtypes: NUMBERS, bound: ulps(1) }),
+  div: elementwise(coop.div, 2, { domains: ["real", "powers"], bound: ulps(2.5) }),
+  pow: elementwise(coop.pow, 2, { domains: ["positive", "other"], dtypes: ["f32"], bound: POW }),
+  maximum: elementwise(coop.maximum, 2, { dtypes: NUMBERS, order: 1 }),
+  minimum: elementwise(coop.minimum, 2, { dtypes: NUMBERS, order: 1 }),
+  remainder: {
+    ...elementwise(coop.remainder, 2, {
+      domains: ["real", "powers"],
+      dtypes: ["f32"],
+      bound: ([a, b]) => mul(add(abs(a), abs(b)), 2),
+      order: 1,
+    }),
+    step: 1e-5,
+  },
+  neg: elementwise(coop.neg, 1, { dtypes: ["f32", "f16", "i32"] }),
+  abs: elementwise(coop.abs, 1, { order: 1 }),
+  sign: elementwise(coop.sign, 1, { order: 0 }),
+  floor: elementwise(coop.floor, 1, { order: 0 }),
+  exp: elementwise(coop.exp, 1, { bound: grows(3, 2) }),
+  log: elementwise(coop.log, 1, { domains: ["positive"], bound: (_, y) => add(mul(abs(y), 3), 4) }),
+  sqrt: elementwise(coop.sqrt, 1, { domains: ["positive"], bound: ulps(3) }),
+  rsqrt: elementwise(coop.rsqrt, 1, { domains: ["positive"], bound: ulps(3) }),
+  square: elementwise(coop.square, 1, { bound: ulps(1) }),
+  sin: elementwise(coop.sin, 1, { bound: within(2 ** -20) }),
+  cos: elementwise(coop.cos, 1, { bound: within(2 ** -20) }),
+  tanh: elementwise(coop.tanh, 1, { bound: within(2 ** -20) }),
+  sigmoid: elementwise(coop.sigmoid, 1, { bound: grows(6, 2) }),
+  relu: elementwise(coop.relu, 1, { order: 1 }),
+  quickGelu: elementwise(coop.quickGelu, 1, { bound: grows(8, 4) }),
+  erf: elementwise(coop.erf, 1, { bound: within(2 ** -21) }),
+  equal: elementwise(coop.equal, 2, { domains: ["coarse", "coarse"], dtypes: ANY, order: 0 }),
+  notEqual: elementwise(coop.notEqual, 2, { domains: ["coarse", "coarse"], dtypes: ANY, order: 0 }),
+  less: elementwise(coop.less, 2, { domains: ["coarse", "coarse"], dtypes: NUMBERS, order: 0 }),
+  lessEqual: elementwise(coop.lessEqual, 2, { domains: ["coarse", "coarse"], dtypes: NUMBERS, order: 0 }),
+  greater: elementwise(coop.greater, 2, { domains: ["coarse", "coarse"], dtypes: NUMBERS, order: 0 }),
+  greaterEqual: elementwise(coop.greaterEqual, 2, { domains: ["coarse", "coarse"], dtypes: NUMBERS, order: 0 }),
+  logicalAnd: elementwise(coop.logicalAnd, 2, { domains: ["bool", "bool"], dtypes: ["bool"], order: 0 }),
+  logicalOr: elementwise(coop.logicalOr, 2, { domains: ["bool", "bool"], dtypes: ["bool"], order: 0 }),
+  logicalNot: elementwise(coop.logicalNot, 1, { domains: ["bool"], dtypes: ["bool"], order: 0 }),
+  shiftRight: elementwise(coop.shiftRight, 2, { domains: ["whole", "shift"], dtypes: ["u32"], order: 0 }),
+  threefry: elementwise((a) => apply(op("threefry"), [a, coop.mul(a, 3), coop.add(a, 7)]), 1, {
+    domains: ["whole"],
+    dtypes: ["u32"],
+    order: 0,
+  }),
+  where: {
+    calls: shape().chain((full) =>
+      fc
+        .tuple(narrower(full), narrower(full), fc.constantFrom(...ANY))
+        .chain(([a, b, dtype]) =>
+          fc.tuple(
+            argument(full, { dtype: "bool", domain: "bool" }),
+            argument(a, { dtype, domain: domainFor(dtype, "real") }),
+            argument(b, { dtype, domain: domainFor(dtype, "other") }),
+          ),
+        )
+        .map((args) => ({ args, attrs: {} })),
+    ),
+    apply: ([condition, a, b]) => coop.where(condition, a, b),
+    order: 2,
+  },
+  cast: {
+    calls: fc
+      .tuple(
+        shape(),
+        fc.constantFrom<DType>("f32", "f16", "i32", "u32", "bool"),
+        fc.constantFrom<DType>("f32", "f16", "i32", "u32", "bool"),
+      )
+      .chain(([to, from, dtype]) =>
+        argument(to, { dtype: from, domain: domainFor(from, "wide") }).map((a) => ({ args: [a], attrs: { dtype } })),
+      ),
+    apply: ([x], { dtype }) => coop.cast(x, dtype as DType),
+    bound: ulps(0),
+    order: 2,
+  },
+};
+
+// ---- views ----------------------------------------------------------------------------------------------------------
+
+/** A view op: what `LOOKS` says of it, on top of an argument that is itself seen in some way. */
+function view(kind: Look["kind"]): OpCase {
+  return {
+    calls: fc
+      .tuple(shape(), numbers, fc.constantFrom<DType>("f32", "f32", "f16", "i32", "bool"))
+      .chain(([to, random, dtype]) => {
+        const attrs = LOOKS[kind](to, random);
+        return argument(attrs.from, { dtype, domain: domainFor(dtype, "real") }).map((a) => ({
+          args: [a],
+          attrs: { ...attrs },
+        }));
+      }),
+    apply: ([x], attrs) => look(x, attrs as unknown as Look),
+    order: 2,
+  };
+}
+
+const VIEWS: Record<string, OpCase> = {
+  reshape: view("reshape"),
+  broadcastTo: view("broadcast"),
+  transpose: view("transpose"),
+  slice: view("slice"),
+  pad: view("pad"),
+  flip: view("flip"),
+  identity: elementwise(identity, 1),
+  stopGradient: elementwise(coop.stopGradient, 1, { order: 0 }),
+  after: elementwise((x, y) => after(x, coop.exp(y)), 2),
+  custom: elementwise((x) => custom(coop.exp(x), [x], (g, y) => [mul(g, y)]), 1, {
+    dtypes: ["f32"],
+    bound: grows(3, 2),
+  }),
+};
+
+const LEAVES: Record<string, OpCase> = {
+  literal: {
+    calls: fc
+      .tuple(
+        shape(),
+        fc.oneof(
+          fc.constantFrom(0, -0, 1, 0.1, 1e20, -1e-30, 3e38, 1.5e-45),
+          fc.float({ noNaN: true, noDefaultInfinity: true }),
+        ),
+      )
+      .map(([to, value]) => ({ args: [], attrs: { shape: to, value: Math.abs(value) < 2 ** -126 ? 0 : value } })),
+    apply: (_, { shape: to, value }) => coop.full(to as Shape, value as number),
+    bound: ulps(1),
+    order: 0,
+  },
+  iota: {
+    calls: fc
+      .tuple(extent(), fc.constantFrom<DType>("i32", "u32", "f32"))
+      .map(([count, dtype]) => ({ args: [], attrs: { count, dtype } })),
+    apply: (_, { count, dtype }) => coop.arange(count as number, dtype as DType),
+    order: 0,
+  },
+};
+
+// ---- reductions and rows --------------------------------------------------------------------------------------------
+
+const chosen = (rank: number) => fc.subarray(Array.from({ length: rank }, (_, i) => i));
+
+function reduction(
+  f: typeof sum,
+  dtypes: readonly DType[],
+  domain: Domain,
+  options: { empty: boolean; order: 1 | 2; bound?: Bound },
+): OpCase {
+  return {
+    calls: fc
+      .tuple(shape(0, 5, { empty: options.empty }), fc.constantFrom(...dtypes))
+      .chain(([from, dtype]) =>
+        fc.tuple(argument(from, { dtype, domain: domainFor(dtype, domain) }), chosen(from.length), fc.boolean()),
+      )
+      .map(([a, axes, keepDims]) => ({ args: [a], attrs: { axes, keepDims } })),
+    apply: ([x], { axes, keepDims }) => f(x, axes as number[], { keepDims: keepDims as boolean }),
+    bound: options.bound,
+    order: options.order,
+  };
+}
+
+/** Rounding of a sum of so many terms of such sizes. */
+const summed = (sizes: Tensor, count: number): Tensor => mul(sizes, 4 + 2 * Math.sqrt(count));
+
+const rows = (
+  f: (x: Tensor, attrs: Attrs) => Tensor,
+  attrs: fc.Arbitrary<Attrs>,
+  domain: Domain,
+  bound: Bound,
+): OpCase => ({
+  calls: fc
+    .tuple(shape(1, 4, { empty: false }), attrs, fc.constantFrom(...FLOATS))
+    .chain(([from, more, dtype]) => argument(from, { dtype, domain }).map((a) => ({ args: [a], attrs: more }))),
+  apply: ([x], more) => f(x, more),
+  bound,
+  order: 2,
+});
+
+const epsilon = fc.constantFrom(0.05, 1).map((e) => ({ epsilon: e }));
+const rowWidth = (x: Tensor) => x.shape[x.rank - 1];
+
+/** Size of the rounding errors of standardize: they are divided by the deviation. */
+const standardized = (x: Tensor, e: number): Tensor => {
+  const centred = coop.sub(x, coop.mean(x, -1, { keepDims: true }));
+  const scale = coop.rsqrt(add(coop.mean(coop.square(centred), -1, { keepDims: true }), e));
+  return mul(
+    mul(add(max(abs(x), -1, { keepDims: true }), 1), add(scale, mul(mul(scale, scale), scale))),
+    rowWidth(x) + 16,
+  );
+};
+
+const ROWS: Record<string, OpCase> = {
+  sum: reduction(sum, NUMBERS, "real", {
+    empty: true,
+    order: 2,
+    bound: ([x], y, { axes, keepDims }) =>
+      summed(sum(abs(x), axes as number[], { keepDims: keepDims as boolean }), x.size / Math.max(1, y.size)),
+  }),
+  max: reduction(max, ["f32", "f32", "i32", "u32"], "distinct", { empty: false, order: 1 }),
+  min: reduction(coop.min, ["f32", "f32", "i32", "u32"], "distinct", { empty: false, order: 1 }),
+  softmax: rows(
+    (x) => coop.softmax(x),
+    fc.constant({}),
+    "real",
+    ([x], y) => mul(y, add(mul(coop.sub(max(x, -1, { keepDims: true }), x), 2), 24 + 2 * Math.sqrt(rowWidth(x)))),
+  ),
+  standardize: rows(
+    (x, { epsilon: e }) => coop.standardize(x, e as number),
+    epsilon,
+    "real",
+    ([x], _, { epsilon: e }) => standardized(x, e as number),
+  ),
+  standardizeGrad: {
+    calls: fc
+      .tuple(shape(1, 4, { empty: false }), epsilon)
+      .chain(([from, attrs]) =>
+        fc.tuple(argument(from), argument(from, { domain: "other" })).map((args) => ({ args, attrs })),
+      ),
+    apply: (inputs, attrs) => apply(op("standardizeGrad"), inputs, attrs),
+    bound: ([x, g], _, { epsilon: e }) =>
+      mul(standardized(x, e as number), add(max(abs(g), -1, { keepDims: true }), 1)),
+    order: 2,
+  },
+  topKIndices: {
+    calls: fc
+      .tuple(shape(1, 3, { empty: false }), fc.constantFrom<DType>("f32", "f32", "i32", "u32"), fc.nat())
+      .chain(([from, dtype, k]) =>
+        argument(from, { dtype, domain: "coarse" }).map((a) => ({
+          args: [a],
+          attrs: { k: (k % Math.min(9, from.at(-1)!)) + 1 },
+        })),
+      ),
+    apply: ([x], { k }) => coop.topKIndices(x, k as number),
+    order: 0,
+  },
+};
+
+// ---- products, tables, windows --------------------------------------------------------------------------------------
+
+const side = fc.constantFrom(1, 3, 4, 5, 8, 9, 15, 16, 17, 31, 32, 33, 0);
+const batch = fc.array(fc.constantFrom(1, 2, 3), { maxLength: 4 }).filter((b) => sizeOf(b) <= 6);
+
+const MATMUL: OpCase = {
+  calls: fc
+    .tuple(
+      side,
+      side,
+      side,
+      batch,
+      fc.boolean(),
+      fc.boolean(),
+      fc.constantFrom(0, 0, 0, 1, 2),
+      fc.constantFrom(...FLOATS),
+    )
+    .chain(([m, k, n, lead, transposeA, transposeB, vector, dtype]) =>
+      fc
+        .oneof(fc.tuple(fc.constant(lead), narrower(lead)), fc.tuple(narrower(lead), fc.constant(lead)))
+        .chain(([leadA, leadB]) =>
+          fc.tuple(
+            argument(vector === 1 ? [k] : [...leadA, ...(transposeA ? [k, m] : [m, k])], { dtype }),
+            argument(vector === 2 ? [k] : [...leadB, ...(transposeB ? [n, k] : [k, n])], { dtype, domain: "other" }),
+          ),
+        )
+        .map((args) => ({
+          args,
+          attrs: { transposeA: transposeA && vector !== 1, transposeB: transposeB && vector !== 2 },
+        })),
+    ),
+  apply: ([a, b], attrs) => coop.matmul(a, b, attrs),
+  bound: ([a, b], _, attrs) => summed(coop.matmul(abs(a), abs(b), attrs), a.shape.at(-1)!),
+  order: 2,
+  heavy: true,
+};
+
+const indexed = (indices: Shape, dtype: DType) => argument(indices, { dtype, domain: "index", zeros: true });
+const indices = fc.tuple(shape(0, 2, { largest: 40 }), fc.constantFrom<DType>("i32", "u32"));
+
+const GATHER: OpCase = {
+  calls: fc
+    .tuple(indices, extent(9), shape(0, 2, { largest: 33 }), fc.constantFrom(...ANY, "f16" as const))
+    .chain(([[at, type], count, row, dtype]) =>
+      fc.tuple(argument([count, ...row], { dtype, domain: domainFor(dtype, "real") }), indexed(at, type)),
+    )
+    .map((args) => ({ args, attrs: {} })),
+  apply: ([table, at]) => coop.gather(table, at),
+  order: 2,
+};
+
+const SCATTER: OpCase = {
+  calls: fc
+    .tuple(indices, extent(9), shape(0, 2, { largest: 33 }), fc.constantFrom(...FLOATS))
+    .chain(([[at, type], count, row, dtype]) =>
+      fc
+        .tuple(argument([...at, ...row], { dtype }), indexed(at, type))
+        .map((args) => ({ args, attrs: { rows: count } })),
+    ),
+  apply: ([updates, at], attrs) => coop.scatterAdd(updates, at, attrs.rows as number),
+  bound: ([updates, at], _, attrs) => summed(coop.scatterAdd(abs(updates), at, attrs.rows as number), at.size),
+  order: 2,
+};
+
+interface Window {
+  readonly size: readonly [number, number];
+  readonly stride: number;
+  readonly padding: number;
+  readonly image: readonly number[];
+}
+
+const window: fc.Arbitrary<Window> = fc
+  .record({
+    size: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
+    stride: fc.integer({ min: 1, max: 4 }),
+    padding: fc.integer({ min: 0, max: 2 }),
+    image: fc.tuple(
+      fc.integer({ min: 0, max: 2 }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.constantFrom(4, 5, 7, 8, 9),
+      fc.constantFrom(4, 5, 7, 8, 9),
+    ),
+  })
+  .map((w) => ({ ...w }));
+
+const unfolded = (w: Window): Tensor => coop.unfold(coop.zeros(w.image), w.size, w);
+const onWindows = (from: (w: Window) => Shape, f: (x: Tensor, w: Window) => Tensor, bound?: Bound): OpCase => ({
+  calls: fc
+    .tuple(window, fc.constantFrom(...FLOATS))
+    .chain(([w, dtype]) => argument(from(w), { dtype }).map((a) => ({ args: [a], attrs: { ...w } }))),
+  apply: ([x], attrs) => f(x, attrs as unknown as Window),
+  bound,
+  order: 2,
+});
+
+const fold = (x: Tensor, w: Window): Tensor => apply(op("fold"), [x], unfolded(w).attrs);
+
+/** How every op of the library is tried, by name. */
+export const CASES: Readonly<Record<string, OpCase>> = {
+  ...LEAVES,
+  ...ELEMENTWISE,
+  ...VIEWS,
+  ...ROWS,
+  matmul: MATMUL,
+  gather: GATHER,
+  scatterAdd: SCATTER,
+  unfold: onWindows(
+    (w) => w.image,
+    (x, w) => coop.unfold(x, w.size, w),
+  ),
+  fold: onWindows(
+    (w) => unfolded(w).shape,
+    fold,
+    ([x], _, w) => mul(fold(abs(x), w as unknown as Window), 16),
+  ),
+};
