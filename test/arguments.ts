@@ -72,7 +72,7 @@ export const shape = (
   });
 
 /** Random decisions of a look. */
-export const numbers = fc.array(fc.nat(), { minLength: 10, maxLength: 10 });
+export const numbers = fc.array(fc.nat(), { minLength: 12, maxLength: 12 });
 const seed = fc.integer({ min: 0, max: 2 ** 31 - 1 });
 
 interface ArgumentOptions {
@@ -113,7 +113,7 @@ export const LOOKS: Record<Kind, (to: Shape, numbers: readonly number[]) => Look
   },
   slice: (to, numbers) => {
     const starts = to.map((_, i) => numbers[i] % 3);
-    const from = to.map((n, i) => n + starts[i] + (numbers[i + 5] % 3));
+    const from = to.map((n, i) => n + starts[i] + (numbers[i + 6] % 3));
     return { kind: "slice", from, starts, ends: to.map((n, i) => starts[i] + n) };
   },
   flip: (to, numbers) => ({ kind: "flip", from: to, axes: to.flatMap((_, i) => (numbers[i] % 2 ? [i] : [])) }),
@@ -125,7 +125,7 @@ export const LOOKS: Record<Kind, (to: Shape, numbers: readonly number[]) => Look
   pad: (to, numbers) => {
     const widths = to.map((n, i) => {
       const before = numbers[i] % Math.min(3, n + 1);
-      return [before, numbers[i + 5] % Math.min(3, n - before + 1)] as const;
+      return [before, numbers[i + 6] % Math.min(3, n - before + 1)] as const;
     });
     return { kind: "pad", from: to.map((n, i) => n - widths[i][0] - widths[i][1]), widths };
   },
@@ -195,7 +195,7 @@ export function valuesOf(domain: Domain, dtype: DType, count: number, seed: numb
       case "distinct":
         return (order[i] - count / 2 + 0.25) / 16;
       case "coarse":
-        return between(-2, 2);
+        return between(dtype === "u32" ? 0 : -2, 2);
       case "powers":
         return (random() < 0.5 ? -1 : 1) * 2 ** between(-2, 2);
       case "wide":

@@ -237,7 +237,10 @@ const LEAVES: Record<string, OpCase> = {
 
 // ---- reductions and rows --------------------------------------------------------------------------------------------
 
-const chosen = (rank: number) => fc.subarray(Array.from({ length: rank }, (_, i) => i));
+const chosen = (rank: number) => {
+  const all = Array.from({ length: rank }, (_, i) => i);
+  return fc.oneof({ arbitrary: fc.subarray(all), weight: 2 }, { arbitrary: fc.constant(all), weight: 1 });
+};
 
 function reduction(
   f: typeof sum,

@@ -114,15 +114,23 @@ export function differenceError(at: Probe, data: Known, random: () => number, st
   const v = point.map((x) => x.map(random));
   const along = (t: number) => {
     const moved = at.variables.map((variable, i) => [variable, point[i].map((x, j) => x + t * v[i][j])] as const);
-    return references(at.outputs, new Map([...data, ...moved])).flatMap((output, i) => [...output.map((y, j) => y * weights[i][j])]);
+    return references(at.outputs, new Map([...data, ...moved])).flatMap((output, i) => [
+      ...output.map((y, j) => y * weights[i][j]),
+    ]);
   };
   const [near, far] = [1, 2].map((n) => total(along(n * step)) - total(along(-n * step)));
   const byDifferences = (8 * near - far) / (12 * step);
   const terms = references(at.gradients, data).flatMap((g, i) => [...g.map((d, j) => d * v[i][j])]);
   const byRule = total(terms);
   if (byRule === byDifferences) return 0;
-  // a gradient that cancels to nothing is compared with the size of the function
-  const size = Math.max(total(terms.map(Math.abs)), Math.abs(byDifferences), 1e-3 * total(along(0).map(Math.abs)));
+  // a gradient that cancels to nothing is compared with the size of the function, and that with its directions'
+  const floor = 1e-5 * Math.sqrt(total([...v, ...weights].map((x) => total([...x.map((e) => e * e)]))));
+  const size = Math.max(
+    total(terms.map(Math.abs)),
+    Math.abs(byDifferences),
+    1e-3 * total(along(0).map(Math.abs)),
+    floor,
+  );
   const error = Math.abs(byRule - byDifferences) / size;
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
 }

@@ -32,11 +32,14 @@ export interface Epoch {
   readonly params: PromptParams;
 }
 
+/** What is to happen after an epoch. */
+type OnEpoch = "stop" | undefined | void;
+
 /**
  * Trains a prompt on features of frozen pictures by CoOp's recipe: SGD with momentum, a cosine that moves once an epoch,
  * one epoch of warm-up. The whole step is one compiled program.
  *
- * @param onEpoch may be asynchronous; the loop waits for it
+ * @param onEpoch may be asynchronous: the loop waits for it, and ends early if it says "stop"
  * @returns the context, row-major
  * @throws CoopError where the loss stops being finite, naming the step
  */
@@ -44,7 +47,7 @@ export async function fitPrompt(
   learner: PromptLearner,
   { features, labels }: Examples,
   recipe: Recipe,
-  onEpoch: (epoch: Epoch) => void | Promise<void> = () => {},
+  onEpoch: (epoch: Epoch) => OnEpoch | Promise<OnEpoch> = () => {},
 ): Promise<Float32Array> {
   const { epochs, seed, batchSize = COOP_RECIPE.batchSize, learningRate = COOP_RECIPE.learningRate } = recipe;
   const { warmupLearningRate = COOP_RECIPE.warmupLearningRate } = recipe;
@@ -77,7 +80,8 @@ export async function fitPrompt(
       if (bad >= 0) {
         throw new CoopError(`the loss became ${values[bad]} in epoch ${epoch + 1}, step ${bad + 1}; lower the learning rate (${learningRate})`);
       }
-      await onEpoch({ epoch: epoch + 1, loss: values.reduce((a, b) => a + b, 0) / values.length, learningRate: rate, params });
+      const mean = values.reduce((a, b) => a + b, 0) / values.length;
+      if ((await onEpoch({ epoch: epoch + 1, loss: mean, learningRate: rate, params })) === "stop") break;
     }
     return (await params.context.data()) as Float32Array;
   } finally {

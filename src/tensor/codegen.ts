@@ -50,8 +50,8 @@ export function elementwiseKernel(expr: Expr, shape: Shape, dtype: DType): Gener
  */
 export function reduceKernel(expr: Expr, shape: Shape, kept: number, fold: "sum" | "max" | "min", dtype: DType, chunks: number): GeneratedKernel {
   const writer = new Writer(expr);
-  const outer = collapse(shape.slice(0, kept), [contiguous(shape.slice(0, kept)), ...writer.views.map((v) => part(v, 0, kept))]);
-  const inner = collapse(shape.slice(kept), writer.views.map((v) => part(v, kept, shape.length)));
+  const outer = collapse(shape.slice(0, kept), [contiguous(shape.slice(0, kept)), ...writer.views.map((v) => part(v, 0, kept, v.offset))]);
+  const inner = collapse(shape.slice(kept), writer.views.map((v) => part(v, kept, shape.length, 0)));
   const outputs = sizeOf(shape.slice(0, kept));
   const count = outputs * chunks;
   const grid = gridFor(count);
@@ -84,10 +84,10 @@ export function reduceKernel(expr: Expr, shape: Shape, kept: number, fold: "sum"
   return { code: writer.module(body, dtype), reads: writer.buffers, workgroups: grid };
 }
 
-const part = (view: View, from: number, to: number): View => ({
+const part = (view: View, from: number, to: number, offset: number): View => ({
   shape: view.shape.slice(from, to),
   strides: view.strides.slice(from, to),
-  offset: from === 0 ? view.offset : 0,
+  offset,
   bounds: view.bounds?.slice(from, to),
 });
 

@@ -98,7 +98,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   if (k !== inner) throw new ShapeError(`matmul: the inner extents of ${showShape(left.shape)} and ${showShape(right.shape)} are ${k} and ${inner}`);
   if (right.rank === 2 && left.rank > 2) {
     // one matrix for the whole batch: its rows are just more rows
-    return reshape(apply(MATMUL, [reshape(left, [-1, k]), right]), [...left.shape.slice(0, -1), n]);
+    return reshape(apply(MATMUL, [reshape(left, [sizeOf(left.shape.slice(0, -1)), k]), right]), [...left.shape.slice(0, -1), n]);
   }
   const batch = broadcastShapes("matmul", left.shape.slice(0, -2), right.shape.slice(0, -2));
   const flat = batch.length > MAX_BATCH_AXES ? [sizeOf(batch)] : batch;

@@ -1,0 +1,44 @@
+import { type Clip, classify } from "../clip/index.ts";
+import { device } from "../tensor/index.ts";
+import { type Input, SHARED_FLAGS } from "./command.ts";
+import { encodePictures } from "./model.ts";
+
+export { SHARED_FLAGS };
+
+/** Labels of one picture, the most probable first. */
+export interface Answer {
+  readonly file: string;
+  readonly labels: readonly { readonly label: string; readonly score: number }[];
+}
+
+/** Encodes pictures, compares them with class features and prints the answers. */
+export async function answer(
+  input: Input,
+  clip: Clip,
+  question: { readonly labels: readonly string[]; readonly features: Float32Array; readonly about: Readonly<Record<string, string>> },
+): Promise<number> {
+  const { labels, features, about } = question;
+  const files = input.some("IMAGE");
+  const probabilities = await classify(clip, await encodePictures(clip, files), features);
+  const results = files.map((file, i): Answer => {
+    const row = probabilities.subarray(i * labels.length, (i + 1) * labels.length);
+    const sorted = labels.map((label, k) => ({ label, score: row[k] })).sort((a, b) => b.score - a.score);
+    return { file, labels: sorted };
+  });
+  if (input.has("json")) console.log(JSON.stringify({ ...about, device: (await device()).description, results }));
+  else {
+    for (const result of results) console.log(show(result, files.length > 1));
+    console.log(Object.entries(about).map(([key, value]) => `${key} ${value}`).join("   "));
+  }
+  clip.free();
+  return 0;
+}
+
+const BAR = 20;
+
+function show({ file, labels }: Answer, named: boolean): string {
+  const width = Math.max(...labels.map(({ label }) => label.length));
+  const rows = labels.slice(0, 10).map(({ label, score }) => `${label.padEnd(width)}  ${score.toFixed(3)}  ${"█".repeat(Math.round(BAR * score))}`);
+  if (labels.length > rows.length) rows.push(`… ${labels.length - rows.length} more below ${labels[rows.length - 1].score.toFixed(3)}`);
+  return [...(named ? [file] : []), ...rows, ""].join("\n");
+}

@@ -1,0 +1,126 @@
+import { parseArgs } from "node:util";
+import { InputError } from "../tensor/errors.ts";
+
+/** Wrong use of a command: exit code 2. */
+export class UsageError extends InputError {
+  override name = "UsageError";
+}
+
+/** A flag of a command: its value's name for the help, or a switch without one. */
+export interface Flag {
+  readonly value?: string;
+  readonly help: string;
+  /** May be given several times. */
+  readonly many?: boolean;
+}
+
+/** One command of the command line. */
+export interface Command {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What stands behind the name: `DIR [--shots N]`. */
+  readonly usage: string;
+  readonly flags: Readonly<Record<string, Flag>>;
+  /** More for the command's own help. */
+  readonly details?: string;
+  run(input: Input): Promise<number>;
+}
+
+export const SHARED_FLAGS: Readonly<Record<string, Flag>> = {
+  json: { help: "one JSON document on stdout, everything else on stderr" },
+  help: { help: "show this text" },
+};
+
+export const MODEL_FLAG: Flag = { value: "SRC", help: "folder or address of a CLIP model (default: the tiny CLIP that comes with coop)" };
+
+/** The arguments of a command, read and checked on demand. */
+export class Input {
+  readonly positionals: readonly string[];
+  private readonly values: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+  /** The words behind `coop`, as they were given. */
+  readonly words: readonly string[];
+
+  constructor(name: string, command: Command, words: readonly string[]) {
+    this.words = [name, ...words];
+    const flags = { ...command.flags, ...SHARED_FLAGS };
+    const options = Object.fromEntries(
+      Object.entries(flags).map(([flag, { value, many }]) => [
+        flag,
+        { type: value ? ("string" as const) : ("boolean" as const), multiple: many === true, ...(flag === "help" ? { short: "h" } : {}) },
+      ]),
+    );
+    try {
+      const parsed = parseArgs({ args: [...words], options, allowPositionals: true });
+      this.values = parsed.values;
+      this.positionals = parsed.positionals;
+    } catch (error) {
+      throw new UsageError(`${(error as Error).message.split(". ")[0]}. See \`coop ${name} --help\`.`);
+    }
+  }
+
+  has(flag: string): boolean {
+    return this.values[flag] === true;
+  }
+
+  text(flag: string): string | undefined {
+    return this.values[flag] as string | undefined;
+  }
+
+  texts(flag: string): string[] {
+    return (this.values[flag] as string[] | undefined) ?? [];
+  }
+
+  required(flag: string): string {
+    return this.text(flag) ?? missing(`--${flag} is missing`, this.words[0]);
+  }
+
+  /** A comma-separated list without empty entries. */
+  list(flag: string): string[] {
+    return this.required(flag).split(",").map((item) => item.trim()).filter((item) => item !== "");
+  }
+
+  /** The one positional argument. */
+  only(what: string): string {
+    if (this.positionals.length !== 1) missing(this.positionals.length === 0 ? `${what} is missing` : `one ${what} is taken, not ${this.positionals.length}`, this.words[0]);
+    return this.positionals[0];
+  }
+
+  /** The positional arguments, at least one. */
+  some(what: string): readonly string[] {
+    return this.positionals.length > 0 ? this.positionals : missing(`${what} is missing`, this.words[0]);
+  }
+
+  whole(flag: string, otherwise: number, least = 1): number {
+    const text = this.text(flag);
+    const value = text === undefined ? otherwise : number(text);
+    if (!Number.isSafeInteger(value) || value < least) throw new InputError(`--${flag} is ${text}; give a whole number ≥ ${least}, such as ${otherwise}`);
+    return value;
+  }
+
+  positive(flag: string, otherwise: number): number {
+    const text = this.text(flag);
+    const value = text === undefined ? otherwise : number(text);
+    if (!Number.isFinite(value) || value <= 0) throw new InputError(`--${flag} is ${text}; give a finite number above 0, such as ${otherwise}`);
+    return value;
+  }
+}
+
+const number = (text: string): number => (text.trim() === "" ? Number.NaN : Number(text));
+
+function missing(what: string, name: string): never {
+  throw new UsageError(`${what}. See \`coop ${name} --help\`.`);
+}
+
+/** The help of one command. */
+export function helpOf(name: string, command: Command): string {
+  const rows = Object.entries({ ...command.flags, ...SHARED_FLAGS }).map(([flag, { value, help }]) => [`  --${flag}${value ? ` ${value}` : ""}`, help]);
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return [
+    `coop ${name} ${command.usage}`,
+    "",
+    command.summary,
+    ...(command.details ? ["", command.details] : []),
+    "",
+    ...rows.map(([left, help]) => `${left.padEnd(width)}  ${help}`),
+  ].join("\n");
+}

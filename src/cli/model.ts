@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Clip, imageFeatures, loadClip, readPicture } from "../clip/index.ts";
+import { progress } from "../coop/progress.ts";
+import { device } from "../tensor/index.ts";
+import { announce } from "../tensor/runtime.ts";
+
+/** The model that comes with coop. */
+export const TINY_CLIP = fileURLToPath(new URL("../../models/tiny-clip", import.meta.url));
+
+/** How a model is called in files and output: the built-in one by its name, any other as it was given. */
+export const modelName = (source: string | undefined): string => (source === undefined || source === TINY_CLIP ? "tiny-clip" : source);
+
+/** The source of a model by the name that a run's files give it. */
+export const modelSource = (name: string): string => (name === "tiny-clip" ? TINY_CLIP : name);
+
+/** Starts the device, says on stderr what runs, and loads the model. */
+export async function openModel(source = TINY_CLIP): Promise<Clip> {
+  announce((await device()).description);
+  return loadClip(source);
+}
+
+/**
+ * Features [N, E] of picture files, not normalised.
+ *
+ * @throws InputError for the first file that is not a picture, naming it
+ */
+export async function encodePictures(clip: Clip, paths: readonly string[], label = "encode"): Promise<Float32Array> {
+  const bar = progress(label, paths.length, paths.length < 16 ? { mode: "silent" } : {});
+  let done = 0;
+  async function* pixels() {
+    for (const path of paths) {
+      yield clip.preprocess(await readPicture(path));
+      bar.update(++done);
+    }
+  }
+  const features = await imageFeatures(clip, pixels(), Math.min(32, paths.length));
+  bar.finish(`${paths.length} pictures`);
+  return features;
+}
+
+export const pathsOf = (root: string, items: readonly { readonly path: string }[]): string[] => items.map(({ path }) => join(root, path));

@@ -1,0 +1,36 @@
+import type { Clip } from "../clip/index.ts";
+import { promptFeatures } from "../coop/predict.ts";
+import { readPrompt, type SavedPrompt } from "../coop/run-files.ts";
+import { InputError } from "../tensor/errors.ts";
+import type { Input } from "./command.ts";
+import { modelSource, openModel } from "./model.ts";
+
+/** A saved prompt with the model it was learned on. */
+export interface OpenPrompt {
+  readonly clip: Clip;
+  readonly prompt: SavedPrompt;
+  /** Normalised features [K, E] of the prompts of these classes. */
+  features(classNames: readonly string[]): Promise<Float32Array>;
+}
+
+/** Opens what `--prompt` and `--model` name; the model's weights must be those of the training. */
+export async function openPrompt(input: Input): Promise<OpenPrompt> {
+  const dir = input.required("prompt");
+  const prompt = await readPrompt(dir);
+  const { model, options, classes } = prompt.config;
+  const source = input.text("model") ?? modelSource(model.name);
+  const clip = await openModel(source);
+  if (clip.sha256 !== model.sha256) {
+    throw new InputError(`${dir} was learned on ${model.name} with weights ${model.sha256.slice(0, 12)}…, but ${source} has ${clip.sha256.slice(0, 12)}…; give the right one with --model`);
+  }
+  return {
+    clip,
+    prompt,
+    features: (classNames) => {
+      if (options.classSpecific && classNames.join("\n") !== classes.join("\n")) {
+        throw new InputError(`${dir} has a context for each of its own classes (${classes.slice(0, 5).join(", ")}…); it cannot be used for others`);
+      }
+      return promptFeatures(clip, classNames, { context: prompt.context, shape: prompt.shape, position: options.position });
+    },
+  };
+}

@@ -1,0 +1,33 @@
+/** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
+export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
+export { fewShot, fewShotSplits, type Labelled } from "./few-shot.ts";
+export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
+export { type Folder, type Item, readFolder } from "./folder.ts";
+export { MersenneTwister } from "./mersenne.ts";
+export { type LayoutOptions, layoutPrompts, type Position, type PromptLayout } from "./prompt.ts";
+export {
+  type PromptBatch,
+  type PromptLearner,
+  type PromptLearnerOptions,
+  type PromptParams,
+  promptLearner,
+} from "./prompt-learner.ts";
+export { type Report, reportHtml } from "./report.ts";
+export { type CardOptions, runCard } from "./run-card.ts";
+export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig } from "./run-config.ts";
+export {
+  adapterModel,
+  type EpochMetrics,
+  metricsJsonl,
+  parseMetricsJsonl,
+  parseSplits,
+  readAdapterModel,
+  readPrompt,
+  runFiles,
+  type SavedPrompt,
+  type Splits,
+  splitsJson,
+} from "./run-files.ts";
+export { batchesPerEpoch, COOP_RECIPE, coopLearningRate, epochBatches, epochsForShots } from "./schedule.ts";
+export { accuracy, type Confusion, confusionMatrix, interval, ofClass, overall, type Score } from "./score.ts";
+export type { Skipped } from "./walk.ts";

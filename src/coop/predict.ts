@@ -1,0 +1,48 @@
+import { type Clip, classify } from "../clip/index.ts";
+import { compile, free, l2Normalize, tensor } from "../tensor/index.ts";
+import { promptLearner } from "./prompt-learner.ts";
+import type { Position } from "./prompt.ts";
+import { confusionMatrix } from "./score.ts";
+
+/** A learned context and how its prompts are laid out. */
+export interface LearnedPrompt {
+  /** Row-major, of `shape`. */
+  readonly context: Float32Array;
+  /** [M, D], or [K, M, D] where class-specific. */
+  readonly shape: readonly number[];
+  readonly position: Position;
+}
+
+/**
+ * Normalised features of the prompts of some classes. A unified context serves any list of classes; a class-specific
+ * one only those it was learned for.
+ *
+ * @returns [K, E] row-major
+ */
+export async function promptFeatures(clip: Clip, classNames: readonly string[], prompt: LearnedPrompt): Promise<Float32Array> {
+  const { shape, position } = prompt;
+  const learner = promptLearner(clip, classNames, { contextTokens: shape[shape.length - 2], position, classSpecific: shape.length === 3 });
+  const features = compile((context: ReturnType<typeof tensor>) => l2Normalize(learner.textFeatures({ context })));
+  const context = tensor(prompt.context, [...shape]);
+  const result = features(context);
+  const values = (await result.data()) as Float32Array;
+  free([context, result]);
+  features.free();
+  return values;
+}
+
+/** Index of the most probable class of each picture. */
+export async function predictLabels(clip: Clip, images: Float32Array, classes: Float32Array): Promise<Int32Array> {
+  const probabilities = await classify(clip, images, classes);
+  const count = classes.length / clip.config.embedDim;
+  return Int32Array.from({ length: probabilities.length / count }, (_, i) => {
+    const row = probabilities.subarray(i * count, (i + 1) * count);
+    return row.indexOf(row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY));
+  });
+}
+
+/** How often a picture of each class is taken for each other. */
+export async function confusionOf(clip: Clip, images: Float32Array, labels: ArrayLike<number>, classes: Float32Array): Promise<number[][]> {
+  const predicted = await predictLabels(clip, images, classes);
+  return confusionMatrix(labels, predicted, classes.length / clip.config.embedDim);
+}

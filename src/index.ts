@@ -1,0 +1,3 @@
+/** Tensors, compilation and memory; gradients, optimizers and schedules. CLIP is in `coop/clip`, CoOp in `coop/prompt`. */
+export * from "./autograd/index.ts";
+export * from "./tensor/index.ts";

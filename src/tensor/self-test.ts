@@ -1,0 +1,84 @@
+import { attention, crossEntropy } from "./ops/attention.ts";
+import { add, exp, mul, quickGelu, sub } from "./ops/elementwise.ts";
+import { gather, scatterAdd } from "./ops/gather.ts";
+import { matmul } from "./ops/matmul.ts";
+import { max, sum } from "./ops/reduce.ts";
+import { layerNorm, softmax, standardize, topKIndices } from "./ops/rows.ts";
+import { concat, swapAxes } from "./ops/view.ts";
+import { conv2d, unfold } from "./ops/window.ts";
+import { bits, key } from "./random.ts";
+import { referenceOf } from "./reference.ts";
+import type { Shape } from "./shape.ts";
+import { sizeOf } from "./shape.ts";
+import { type Tensor, tensor } from "./tensor.ts";
+
+/** How one kernel did on this adapter. */
+export interface SelfTest {
+  readonly name: string;
+  /** ‖GPU − float64‖ / ‖float64‖. */
+  readonly error: number;
+  readonly allowed: number;
+  readonly passed: boolean;
+}
+
+/** Numbers between −1 and 1 that look random and are the same every time. */
+function numbers(shape: Shape, salt: number): Tensor {
+  return tensor(Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin((i + 1) * 12.9898 + salt * 78.233) * 0.98), shape);
+}
+
+const FLOAT = 2e-5;
+
+function cases(): { name: string; value: Tensor; allowed: number }[] {
+  const a = numbers([3, 33, 17], 1);
+  const b = numbers([3, 17, 37], 2);
+  const table = numbers([9, 5], 3);
+  const index = tensor(Int32Array.of(8, 0, 3, 3, 7, 1), [6]);
+  const x = numbers([29, 65], 4);
+  const image = numbers([2, 3, 9, 8], 5);
+  const float = (name: string, value: Tensor) => ({ name, value, allowed: FLOAT });
+  const exact = (name: string, value: Tensor) => ({ name, value, allowed: 0 });
+  return [
+    float("elementwise", add(mul(exp(x), 0.5), sub(quickGelu(x), numbers([65], 6)))),
+    float("sum of columns", sum(x, 0)),
+    float("sum of all", sum(exp(numbers([150, 140], 7)))),
+    exact("max of rows", max(x, 1)),
+    float("matmul", matmul(a, b)),
+    float("matmul, left transposed", matmul(swapAxes(b, 1, 2), a, { transposeB: true })),
+    float("matmul, right transposed", matmul(a, swapAxes(b, 1, 2), { transposeB: true })),
+    float("softmax", softmax(x)),
+    float("layer norm", layerNorm(x, numbers([65], 8), numbers([65], 9))),
+    float("standardize", standardize(x)),
+    float("attention", attention(a, numbers([3, 33, 17], 10), numbers([3, 33, 21], 11), { causal: true })),
+    float("cross entropy", crossEntropy(x, tensor(Int32Array.from({ length: 29 }, (_, i) => (7 * i) % 65)))),
+    exact("gather", gather(table, index)),
+    float("scatter-add", scatterAdd(numbers([6, 5], 12), index, 9)),
+    exact("concat", concat([x, numbers([29, 3], 13)], 1)),
+    exact("windows", unfold(image, [3, 2], { stride: 2, padding: 1 })),
+    float("convolution", conv2d(image, numbers([4, 3, 3, 3], 14), { padding: 1 })),
+    exact("top k", topKIndices(x, 3)),
+    exact("random bits", bits(key(7), [40])),
+  ];
+}
+
+/** Runs every kernel of the forward passes on the device and compares it with float64 on the CPU. */
+export async function selfTest(): Promise<SelfTest[]> {
+  const tests = cases();
+  const expected = await referenceOf(tests.map(({ value }) => value));
+  return Promise.all(
+    tests.map(async ({ name, value, allowed }, i) => {
+      const error = distance(await value.data(), expected[i]);
+      return { name, error, allowed, passed: error <= allowed };
+    }),
+  );
+}
+
+function distance(got: ArrayLike<number>, expected: Float64Array): number {
+  let difference = 0;
+  let length = 0;
+  for (let i = 0; i < expected.length; i++) {
+    // what the device stores is float32: only what it adds to that rounding counts
+    difference += (got[i] - (Number.isInteger(expected[i]) ? expected[i] : Math.fround(expected[i]))) ** 2;
+    length += expected[i] ** 2;
+  }
+  return Math.sqrt(difference / Math.max(length, Number.MIN_VALUE));
+}
