@@ -1,24 +1,21 @@
-// Trains the tiny CLIP on the drawn world from nothing and writes models/tiny-clip (`npm run pretrain`).
-// Everything is a function of the seed: pictures and captions are drawn at the step that uses them, so a run that was
-// stopped goes on from its checkpoint exactly where it was.
+// Trains the tiny CLIP on the drawn world from nothing (`npm run pretrain`, which then writes it to models/tiny-clip).
+// Every picture and caption is a function of the seed and drawn at the step that uses it, and the checkpoint holds the
+// optimizer's state: a run that was stopped goes on exactly where its last checkpoint was.
 import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { adamw, clipByGlobalNorm, cosine, linearWarmup, valueAndGrad } from "../src/autograd/index.ts";
+import { type AdamWState, adamw, clipByGlobalNorm, cosine, linearWarmup, valueAndGrad } from "../src/autograd/index.ts";
 import { fileBytes } from "../src/clip/bytes.ts";
-import { type ClipConfig } from "../src/clip/config.ts";
-import { clampLogitScale, pretrainLoss } from "../src/clip/contrastive.ts";
-import { initClip } from "../src/clip/init.ts";
-import type { ClipParams } from "../src/clip/params.ts";
-import { normalise, type PreprocessOptions } from "../src/clip/preprocess.ts";
-import { openSafetensors, writeSafetensors } from "../src/clip/safetensors.ts";
-import { loadTokenizer } from "../src/clip/tokenizer.ts";
-import { wordLevelTokenizerJson } from "../src/clip/word-tokenizer.ts";
+import { type ClipParams, clampLogitScale, initClip, loadTokenizer, openSafetensors, pretrainLoss, type TensorToStore, writeSafetensors } from "../src/clip/index.ts";
+import { normalise } from "../src/clip/preprocess.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
+import { progress } from "../src/coop/progress.ts";
 import { compile, device, free, key, read, type Tensor, tensor } from "../src/tensor/index.ts";
+import { announce } from "../src/tensor/runtime.ts";
 import { forEachLeaf, treeMap } from "../src/tensor/tree.ts";
-import { captionFor, PICTURE_SIZE, Random, trainingPair, vocabulary } from "../src/world/index.ts";
+import { captionFor, PICTURE_SIZE, Random, trainingPair } from "../src/world/index.ts";
+import { CHECKPOINT, config, pixels, tokenizerJson } from "./tiny-clip.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -26,106 +23,104 @@ const { values: flags } = parseArgs({
     batch: { type: "string", default: "128" },
     seed: { type: "string", default: "1" },
     rate: { type: "string", default: "0.002" },
-    checkpoint: { type: "string", default: "runs/tiny-clip/checkpoint.safetensors" },
-    until: { type: "string" },
+    checkpoint: { type: "string", default: CHECKPOINT },
   },
 });
-const steps = Number(flags.steps);
-const batchSize = Number(flags.batch);
-const seed = Number(flags.seed);
-const until = Number(flags.until ?? flags.steps);
+const [steps, batchSize, seed, rate] = [flags.steps, flags.batch, flags.seed, flags.rate].map(Number);
+const SAVE_EVERY = 200;
+const LOG_EVERY = 50;
+/** Share of batches whose captions all end in web phrases; the others stay short. */
+const WEB_TAILS = 0.12;
+const WEB_TAIL_STREAM = 77;
+/** Steps whose losses may be under way before the loop waits. */
+const AHEAD = 4;
 
-const tokenizer = await loadTokenizer(wordLevelTokenizerJson(vocabulary()), { contextLength: 32 });
-const config: ClipConfig = {
-  embedDim: 64,
-  activation: "quickGelu",
-  layerNormEpsilon: 1e-5,
-  vision: { imageSize: PICTURE_SIZE, patchSize: 8, width: 96, layers: 4, heads: 3 },
-  text: { contextLength: 32, vocabularySize: tokenizer.vocabularySize, width: 64, layers: 3, heads: 2 },
-};
-const pixels: PreprocessOptions = { scale: 1 / 255, mean: [0.45, 0.45, 0.45], std: [0.27, 0.27, 0.27] };
-const schedule = linearWarmup(200, cosine(Number(flags.rate), steps - 200, 0.02 * Number(flags.rate)));
-const optimizer = adamw({ learningRate: Number(flags.rate), beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.1 });
+const tokenizer = await loadTokenizer(tokenizerJson, { contextLength: config.text.contextLength });
+const schedule = linearWarmup(200, cosine(rate, steps - 200, 0.02 * rate));
+const optimizer = adamw({ learningRate: rate, beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.1 });
+type State = { params: ClipParams; optimizer: AdamWState };
+type Batch = ReturnType<typeof batchAt>;
 
-/** The pairs of one step; texts are cut at a multiple of 4 tokens behind the longest. */
+/** The pairs of one step; texts are cut at a multiple of 4 tokens, so that few lengths are compiled. */
 function batchAt(step: number) {
-  const webTail = new Random(seed, 77, step).chance(0.12);
+  const webTail = new Random(seed, WEB_TAIL_STREAM, step).chance(WEB_TAILS);
   const pairs = Array.from({ length: batchSize }, (_, i) => trainingPair(seed, step * batchSize + i));
   const images = new Float32Array(batchSize * 3 * PICTURE_SIZE ** 2);
   pairs.forEach((pair, i) => {
     images.set(normalise({ width: PICTURE_SIZE, height: PICTURE_SIZE, data: pair.pixels }, pixels), i * 3 * PICTURE_SIZE ** 2);
   });
-  const rows = tokenizer.tokenize(pairs.map((pair) => captionFor(pair.latent, seed, 0, webTail)));
-  const ends = Int32Array.from({ length: batchSize }, (_, i) => rows.ids.subarray(i * rows.length, (i + 1) * rows.length).indexOf(tokenizer.endToken));
-  const length = Math.min(rows.length, Math.ceil((Math.max(...ends) + 1) / 4) * 4);
-  const ids = new Int32Array(batchSize * length);
-  for (let i = 0; i < batchSize; i++) ids.set(rows.ids.subarray(i * rows.length, i * rows.length + length), i * length);
-  return { images: tensor(images, [batchSize, 3, PICTURE_SIZE, PICTURE_SIZE]), ids: tensor(ids, [batchSize, length]), ends: tensor(ends) };
+  const texts = pairs.map((pair) => captionFor(pair.latent, seed, 0, webTail));
+  const { ids, length } = tokenizer.tokenize(texts);
+  const ends = Int32Array.from(texts, (_, i) => ids.subarray(i * length, (i + 1) * length).indexOf(tokenizer.endToken));
+  const kept = Math.min(length, Math.ceil((Math.max(...ends) + 1) / 4) * 4);
+  const cut = new Int32Array(batchSize * kept);
+  for (let i = 0; i < batchSize; i++) cut.set(ids.subarray(i * length, i * length + kept), i * kept);
+  return { images: tensor(images, [batchSize, 3, PICTURE_SIZE, PICTURE_SIZE]), ids: tensor(cut, [batchSize, kept]), ends: tensor(ends) };
 }
 
 const trainStep = compile(
-  (params: ClipParams, state: ReturnType<typeof optimizer.init>, batch: ReturnType<typeof batchAt>, rate: Tensor) => {
-    const [loss, grads] = valueAndGrad((p: ClipParams) => pretrainLoss(p, config, batch))(params);
-    const [updated, next] = optimizer.update(clipByGlobalNorm(grads, 1), state, params, rate);
-    return [clampLogitScale(updated), next, loss] as const;
+  (state: State, batch: Batch, learningRate: number | Tensor) => {
+    const [loss, grads] = valueAndGrad((p: ClipParams) => pretrainLoss(p, config, batch))(state.params);
+    const [params, next] = optimizer.update(clipByGlobalNorm(grads, 1), state.optimizer, state.params, learningRate);
+    return [{ params: clampLogitScale(params), optimizer: next }, loss] as const;
   },
-  { donate: [0, 1], name: "the pre-training step" },
+  { donate: [0], name: "the pre-training step" },
 );
 
-await device();
-let params = initClip(config, key(seed));
-let state = optimizer.init(params);
-let first = 0;
-if (existsSync(flags.checkpoint)) ({ params, state, first } = await restore());
+/** Numbers that a checkpoint must agree on. */
+const identity = { steps: flags.steps, batch: flags.batch, seed: flags.seed, rate: flags.rate };
 
-let losses: Promise<number>[] = [];
-const started = performance.now();
-for (let step = first; step < Math.min(steps, until); step++) {
-  const batch = batchAt(step);
-  const [p, s, loss] = trainStep(params, state, batch, schedule(step) as unknown as Tensor);
-  params = p;
-  state = s;
-  free(batch);
-  if (process.env.SHOW) loss.item().then((l) => console.log(step, l));
-  losses.push(loss.item().finally(() => loss.free()));
-  if (losses.length % 10 === 0) await losses.at(-10);
-  if ((step + 1) % 50 === 0 || step + 1 === Math.min(steps, until)) {
-    const recent = await Promise.all(losses);
-    losses = [];
-    const each = (performance.now() - started) / (step + 1 - first);
-    console.log(`step ${step + 1} loss ${(recent.reduce((a, b) => a + b) / recent.length).toFixed(4)} ${each.toFixed(0)} ms/step left ${((steps - step - 1) * each / 60000).toFixed(1)} min`);
-    if (recent.some((l) => !Number.isFinite(l))) throw new Error("the loss is not finite");
-  }
-  if ((step + 1) % 200 === 0 || step + 1 === Math.min(steps, until)) await save(step + 1);
-}
-
-async function save(step: number): Promise<void> {
-  const tree = await read({ params, state });
-  const entries: [string, { dtype: string; shape: readonly number[]; data: Uint8Array }][] = [];
-  const shapes = new Map<string, readonly number[]>();
-  forEachLeaf({ params, state }, (leaf, path) => shapes.set(path, (leaf as Tensor).shape));
-  forEachLeaf(tree, (leaf, path) => {
-    const data = leaf as Float32Array;
-    entries.push([path, { dtype: "F32", shape: shapes.get(path)!, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }]);
+async function save(state: State, step: number): Promise<void> {
+  const shapes: (readonly number[])[] = [];
+  forEachLeaf(state, (leaf) => shapes.push((leaf as Tensor).shape));
+  const entries: [string, TensorToStore][] = [];
+  forEachLeaf(await read(state), (leaf, path) => {
+    const { buffer, byteOffset, byteLength } = leaf as Float32Array;
+    entries.push([path, { dtype: "F32", shape: shapes[entries.length], data: new Uint8Array(buffer, byteOffset, byteLength) }]);
   });
   await mkdir(dirname(flags.checkpoint), { recursive: true });
-  await writeFileAtomic(flags.checkpoint, writeSafetensors(entries as never, { step: String(step), steps: flags.steps, seed: flags.seed, batch: flags.batch, rate: flags.rate } as never));
+  await writeFileAtomic(flags.checkpoint, writeSafetensors(entries, { ...identity, step: String(step) }));
 }
 
-async function restore() {
-  const file = await openSafetensors(await fileBytes(flags.checkpoint));
-  for (const flag of ["steps", "seed", "batch", "rate"] as const) {
-    if (file.metadata.get(flag) !== flags[flag]) throw new Error(`${flags.checkpoint} was made with --${flag} ${file.metadata.get(flag)}, not ${flags[flag]}`);
+async function restore(like: State): Promise<{ state: State; step: number }> {
+  const source = await fileBytes(flags.checkpoint);
+  const file = await openSafetensors(source);
+  for (const [flag, value] of Object.entries(identity)) {
+    const found = file.metadata.get(flag);
+    if (found !== value) throw new Error(`${flags.checkpoint} was made with --${flag} ${found}, not ${value}; give that, or another --checkpoint`);
   }
   const paths = new Map<unknown, string>();
-  forEachLeaf({ params, state }, (leaf, path) => paths.set(leaf, path));
+  forEachLeaf(like, (leaf, path) => paths.set(leaf, path));
   const values = new Map<string, Tensor>();
-  for (const [path, { shape }] of file.tensors) {
-    const bytes = await file.read(path);
-    values.set(path, tensor(new Float32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / 4), shape));
-  }
-  const restored = treeMap((leaf: unknown) => values.get(paths.get(leaf)!)!, { params, state }) as { params: ClipParams; state: typeof state };
-  return { ...restored, first: Number(file.metadata.get("step")) };
+  for (const [path, { shape }] of file.tensors) values.set(path, tensor(new Float32Array((await file.read(path)).buffer as ArrayBuffer), shape));
+  await source.close();
+  return { state: treeMap((leaf: unknown) => values.get(paths.get(leaf)!)!, like) as unknown as State, step: Number(file.metadata.get("step")) };
 }
 
-void readFile;
+announce((await device()).description);
+const params = initClip(config, key(seed));
+let state: State = { params, optimizer: optimizer.init(params) };
+let first = 0;
+if (existsSync(flags.checkpoint)) ({ state, step: first } = await restore(state));
+
+const bar = progress("pretrain", steps);
+let losses: Promise<number>[] = [];
+for (let step = first; step < steps; step++) {
+  const batch = batchAt(step);
+  const [next, loss] = trainStep(state, batch, schedule(step));
+  state = next;
+  free(batch);
+  losses.push(loss.item().finally(() => loss.free()));
+  await losses.at(-AHEAD);
+  const done = step + 1;
+  if (done % LOG_EVERY === 0 || done === steps) {
+    const recent = await Promise.all(losses);
+    losses = [];
+    const mean = recent.reduce((a, b) => a + b) / recent.length;
+    if (!Number.isFinite(mean)) throw new Error(`the loss became ${mean} before step ${done}`);
+    bar.update(done, `loss ${mean.toFixed(3)}`);
+    bar.log(`step ${done} loss ${mean.toFixed(4)}`);
+  }
+  if (done % SAVE_EVERY === 0 || done === steps) await save(state, done);
+}
+bar.finish();

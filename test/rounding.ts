@@ -51,6 +51,6 @@ export function roundingErrors(
   const trials = [1, 2, 3].map((seed) => references(roots, data, roundings(seed, half)));
   return exact.map((values, i) => {
     const off = trials.map((trial) => norm(values.map((v, j) => trial[i][j] - v)));
-    return 8 * Math.max(...off) + (half ? 2 ** -10 : 4 * EPS) * norm(values) + 1e-12;
+    return 3 * Math.max(...off) + (half ? 2 ** -10 : 4 * EPS) * norm(values) + 1e-12;
   });
 }

@@ -1,0 +1,44 @@
+// What the tiny CLIP is: shared by its training (pretrain.ts) and by what writes it down (model-card.ts).
+import { type ClipConfig, type PreprocessOptions, wordLevelTokenizerJson } from "../src/clip/index.ts";
+import { PICTURE_SIZE, vocabulary } from "../src/world/index.ts";
+
+export const MODEL_DIR = "models/tiny-clip";
+export const CHECKPOINT = "runs/tiny-clip/checkpoint.safetensors";
+
+export const tokenizerJson = wordLevelTokenizerJson(vocabulary());
+
+/** One pad and one unknown token before the words, start and end behind them. */
+const vocabularySize = vocabulary().length + 4;
+
+export const config: ClipConfig = {
+  embedDim: 64,
+  activation: "quickGelu",
+  layerNormEpsilon: 1e-5,
+  vision: { imageSize: PICTURE_SIZE, patchSize: 8, width: 96, layers: 4, heads: 3 },
+  text: { contextLength: 32, vocabularySize, width: 64, layers: 3, heads: 2 },
+};
+
+/** Pictures are drawn at the model's own size. */
+export const pixels: PreprocessOptions = {
+  size: PICTURE_SIZE,
+  crop: PICTURE_SIZE,
+  scale: 1 / 255,
+  mean: [0.45, 0.45, 0.45],
+  std: [0.27, 0.27, 0.27],
+};
+
+/** The same as `preprocessor_config.json`. */
+export const preprocessorJson = {
+  feature_extractor_type: "CLIPFeatureExtractor",
+  do_convert_rgb: true,
+  do_resize: true,
+  size: { shortest_edge: PICTURE_SIZE },
+  resample: 3,
+  do_center_crop: true,
+  crop_size: { height: PICTURE_SIZE, width: PICTURE_SIZE },
+  do_rescale: true,
+  rescale_factor: 1 / 255,
+  do_normalize: true,
+  image_mean: pixels.mean,
+  image_std: pixels.std,
+};

@@ -1,0 +1,52 @@
+import { CoopError } from "../tensor/errors.ts";
+import { type Command, helpOf, Input, UsageError } from "./command.ts";
+import { doctor } from "./doctor.ts";
+import { embed } from "./embed.ts";
+import { evaluate } from "./eval.ts";
+import { predict } from "./predict.ts";
+import { train } from "./train.ts";
+import { VERSION } from "./versions.ts";
+import { zeroShot } from "./zero-shot.ts";
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ["train", train],
+  ["eval", evaluate],
+  ["predict", predict],
+  ["zero-shot", zeroShot],
+  ["embed", embed],
+  ["doctor", doctor],
+]);
+
+function help(): string {
+  const rows = [...COMMANDS].map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
+  return ["coop: prompt learning for CLIP on WebGPU", "", "usage: coop COMMAND [arguments]", "", ...rows, "", "`coop COMMAND --help` tells more."].join("\n");
+}
+
+/** Runs one command line; the exit code is 0, 1 for bad input, 2 for wrong use, 130 after Ctrl-C. */
+export async function main(words: readonly string[]): Promise<number> {
+  const [name, ...rest] = words;
+  if (name === "--version") {
+    console.log(VERSION);
+    return 0;
+  }
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    const asked = COMMANDS.get(rest[0]);
+    (name === undefined ? console.error : console.log)(asked ? helpOf(rest[0], asked) : help());
+    return name === undefined ? 2 : 0;
+  }
+  try {
+    const command = COMMANDS.get(name);
+    if (!command) throw new UsageError(`there is no command "${name}". See \`coop --help\`.`);
+    const input = new Input(name, command, rest);
+    if (input.has("help")) {
+      console.log(helpOf(name, command));
+      return 0;
+    }
+    return await command.run(input);
+  } catch (error) {
+    if (!(error instanceof CoopError)) throw error;
+    console.error(`coop: ${error.message}`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
