@@ -84,6 +84,12 @@ export function reduceKernel(expr: Expr, shape: Shape, kept: number, fold: "sum"
   return { code: writer.module(body, dtype), reads: writer.buffers, workgroups: grid };
 }
 
+/** Steps of the outermost loop of `reduceKernel`, along which it can be cut into chunks. */
+export function outermostFold(expr: Expr, shape: Shape, kept: number): number {
+  const { views } = new Writer(expr);
+  return collapse(shape.slice(kept), views.map((v) => part(v, kept, shape.length, 0))).shape[0] ?? 1;
+}
+
 const part = (view: View, from: number, to: number, offset: number): View => ({
   shape: view.shape.slice(from, to),
   strides: view.strides.slice(from, to),

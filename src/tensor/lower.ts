@@ -1,4 +1,4 @@
-import { elementwiseKernel, reduceKernel } from "./codegen.ts";
+import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
 import type { Kernel, KernelCall } from "./op.ts";
@@ -130,12 +130,18 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   const lowerReduce = (node: Tensor, input: Tensor, fold: "sum" | "max" | "min"): Expr => {
     const axes = node.attrs.axes as number[];
     const kept = input.shape.map((_, i) => i).filter((i) => !axes.includes(i));
-    const perm = [...kept, ...axes];
-    const expr = changeExpr(exprs.get(input)!, { kind: "transpose", perm })!;
-    const shape = perm.map((i) => input.shape[i]);
     const outputs = sizeOf(node.shape);
-    const folded = sizeOf(shape) / Math.max(1, outputs);
-    const chunks = outputs < FEW_OUTPUTS && folded >= LONG_FOLD ? Math.min(shape[kept.length], Math.ceil(FEW_OUTPUTS / Math.max(1, outputs)), Math.ceil(folded / 64)) : 1;
+    const folded = sizeOf(input.shape) / Math.max(1, outputs);
+    const wanted = outputs < FEW_OUTPUTS && folded >= LONG_FOLD ? Math.min(Math.ceil(FEW_OUTPUTS / Math.max(1, outputs)), Math.ceil(folded / 64)) : 1;
+    const ordered = (folding: readonly number[]) => {
+      const perm = [...kept, ...folding];
+      const expr = changeExpr(exprs.get(input)!, { kind: "transpose", perm })!;
+      const shape = perm.map((i) => input.shape[i]);
+      return { expr, shape, chunks: Math.min(wanted, outermostFold(expr, shape, kept.length)) };
+    };
+    // parts are cut along the outermost loop: where that is too short, the longest axis goes there
+    const asIs = ordered(axes);
+    const { expr, shape, chunks } = asIs.chunks === wanted ? asIs : ordered(axes.toSorted((a, b) => input.shape[b] - input.shape[a]));
     const emit = (source: Expr, from: Shape, parts: number, to: Shape): Load => {
       const buffer = newBuffer(to, node.dtype);
       if (sizeOf(to) > 0) {

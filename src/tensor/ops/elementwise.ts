@@ -90,6 +90,7 @@ export const pow = binary("pow", {
   vjp: [(g, [a, b]) => mul(g, mul(b, pow(a, sub(b, 1)))), (g, [a], y) => mul(g, mul(y, log(where(greater(a, 0), a, 1))))],
   functions: `fn power(a: f32, b: f32) -> f32 {
   if (b == 0.0) { return 1.0; }
+  if (a == 0.0 && b < 0.0) { return 1.0 / abs(a); }
   let magnitude = pow(abs(a), b);
   if (a >= 0.0) { return magnitude; }
   if (floor(b) != b) { return sqrt(a); }

@@ -1,0 +1,61 @@
+// # Context Optimization (CoOp) in one page
+//
+//     npx tsx examples/04-coop-from-scratch.ts        (from the repository's root)
+//
+// Instead of writing "a photo of a {}." by hand, learn the words. The prompt of class k is [v₁ … v_M name_k .]: the v are
+// vectors where word embeddings would stand, trained on a few labelled pictures while CLIP itself stays as it is
+// (Zhou et al., "Learning to Prompt for Vision-Language Models", 2022). `fitPrompt` in src/coop/fit.ts is the full
+// recipe; this is the bare loop.
+import { classFeatures, classify, DEFAULT_TEMPLATE, imageFeatures, loadClip } from "../src/clip/index.ts";
+import { coopLearningRate, epochBatches, promptLearner } from "../src/coop/index.ts";
+import { compile, gather, key, sgd, softmax, type Tensor, tensor, valueAndGrad } from "../src/index.ts";
+import { PICTURE_SIZE, TASKS, taskPictures } from "../src/world/index.ts";
+
+// ## The task: places seen from above, which "a photo of a {}." does not say. 16 pictures of each to learn from, 40 to test
+const clip = await loadClip("models/tiny-clip");
+const { classNames } = TASKS.above;
+const encoded = async (split: "train" | "test", perClass: number) => {
+  const { pixels, labels } = taskPictures("above", { perClass, seed: 1, split });
+  const pictures = pixels.map((data) => clip.preprocess({ width: PICTURE_SIZE, height: PICTURE_SIZE, data }));
+  return { features: await imageFeatures(clip, pictures), labels: Int32Array.from(labels) };
+};
+const [train, test] = [await encoded("train", 16), await encoded("test", 40)];
+const shots = { features: tensor(train.features, [train.labels.length, clip.config.embedDim]), labels: tensor(train.labels) };
+
+const accuracy = (probabilities: ArrayLike<number>) => {
+  const best = (n: number) => classNames.map((_, k) => probabilities[n * classNames.length + k]);
+  const right = test.labels.filter((label, n) => best(n).indexOf(Math.max(...best(n))) === label);
+  return `${((100 * right.length) / test.labels.length).toFixed(1)} %`;
+};
+const zeroShot = await classify(clip, test.features, await classFeatures(clip, classNames, [DEFAULT_TEMPLATE]));
+console.log(`"${DEFAULT_TEMPLATE}"  ${accuracy(zeroShot)}`);
+
+// ## What is learned: one tree, { context: [16, D] }. No gradient of CLIP's own weights is ever computed
+const learner = promptLearner(clip, classNames, { contextTokens: 16 });
+const optimizer = sgd({ learningRate: 0.002, momentum: 0.9, weightDecay: 5e-4 });
+let params = learner.init(key(1));
+let state = optimizer.init(params);
+
+// ## The step: pick the batch, differentiate through the text tower, update. One program, replayed
+const step = compile(
+  (p: typeof params, s: typeof state, all: typeof shots, picked: Tensor, rate: number) => {
+    const batch = { features: gather(all.features, picked), labels: gather(all.labels, picked) };
+    const [loss, grads] = valueAndGrad(learner.loss)(p, batch);
+    return [...optimizer.update(grads, s, p, rate), loss] as const;
+  },
+  { donate: [0, 1] },
+);
+
+const epochs = 50;
+for (let epoch = 0; epoch < epochs; epoch++) {
+  const rate = coopLearningRate(epoch, { epochs, learningRate: 0.002 });
+  let loss: Tensor | undefined;
+  for (const picked of epochBatches(train.labels.length, 32, 1, epoch)) {
+    [params, state, loss] = step(params, state, shots, tensor(Int32Array.from(picked)), rate);
+  }
+  if (epoch % 10 === 9) console.log(`epoch ${epoch + 1}: loss ${(await loss!.item()).toFixed(3)}`);
+}
+
+// ## The learned prompt on pictures it has not seen
+const logits = learner.logits(params, { features: tensor(test.features, [test.labels.length, clip.config.embedDim]) });
+console.log(`a learned prompt    ${accuracy(await softmax(logits).data())}`);
