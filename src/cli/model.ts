@@ -40,3 +40,11 @@ export async function encodePictures(clip: Clip, paths: readonly string[], label
 }
 
 export const pathsOf = (root: string, items: readonly { readonly path: string }[]): string[] => items.map(({ path }) => join(root, path));
+
+/** What a person should know before asking about these names: words that the model has never seen all look the same to it. */
+export function unknownNames(clip: Clip, names: readonly string[]): string[] {
+  const { tokenizer } = clip;
+  const unknown = names.filter((name) => tokenizer.encode(name).some((id) => tokenizer.tokenText(id) === "<unk>"));
+  if (unknown.length === 0) return [];
+  return [`This model does not know all words of ${unknown.map((name) => `"${name}"`).join(", ")}: it cannot tell such names apart. A larger CLIP (--model) can.`];
+}

@@ -16,7 +16,7 @@ import { accuracy, overall, percent } from "../coop/score.ts";
 import { device } from "../tensor/index.ts";
 import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
-import { encodePictures, modelName, openModel, pathsOf } from "./model.ts";
+import { encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
 import { versions } from "./versions.ts";
 
 /** Held-out accuracy is asked this often during a training, for the report's curve. */
@@ -63,10 +63,10 @@ async function runTrain(input: Input): Promise<number> {
   const folder = await readFolder(dir, { seed });
   const { classNames } = folder;
   const picked = fewShotSplits(folder, shots, seed);
-  const notes = [...folder.notes, ...fewerShots(classNames, picked.train, shots)];
+  const clip = await openModel(input.text("model"));
+  const notes = [...folder.notes, ...fewerShots(classNames, picked.train, shots), ...unknownNames(clip, classNames)];
   for (const note of notes) console.error(note);
 
-  const clip = await openModel(input.text("model"));
   const learner = promptLearner(clip, classNames, options);
   const handWritten = await classFeatures(clip, classNames, [template]);
   const shown = await encodePictures(clip, pathsOf(folder.root, picked.train), "shots");

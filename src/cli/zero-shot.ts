@@ -2,7 +2,7 @@ import { classFeatures, DEFAULT_TEMPLATE } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
 import { answer } from "./answers.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
-import { modelName, openModel } from "./model.ts";
+import { modelName, openModel, unknownNames } from "./model.ts";
 
 export const zeroShot: Command = {
   summary: "Says which of some labels fits each picture, without any training.",
@@ -18,6 +18,7 @@ export const zeroShot: Command = {
     input.some("IMAGE");
     const template = input.text("template") ?? DEFAULT_TEMPLATE;
     const clip = await openModel(input.text("model"));
+    for (const note of unknownNames(clip, labels)) console.error(note);
     const features = await classFeatures(clip, labels, [template]);
     return answer(input, clip, { labels, features, about: { model: modelName(input.text("model")), template } });
   },

@@ -9,7 +9,7 @@ import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
 import { forEachLeaf, treeLeaves, treeMap, treeStructure } from "./tree.ts";
 import { contiguous } from "./view.ts";
 
-export interface CompileOptions extends Partial<Pick<LowerOptions, "composedOnly">> {
+export interface CompileOptions extends Partial<Pick<LowerOptions, "composedOnly" | "subgroupLanes">> {
   /** Positions of arguments whose memory the call takes over: using those tensors afterwards throws a DonatedError. */
   readonly donate?: readonly number[];
   /** Named in errors. */
@@ -67,7 +67,7 @@ export function inline<T>(f: () => T): T {
  * p = step(p, x);
  */
 export function compile<Args extends unknown[], Result>(f: (...args: Args) => Result, options: CompileOptions = {}): Compiled<Args, Result> {
-  const name = options.name ?? (f.name || "a compiled function");
+  const { donate = [], name = f.name || "a compiled function", ...lowering } = options;
   const traces = new Map<string, Trace>();
 
   const call = (...args: Args): Result => {
@@ -77,7 +77,7 @@ export function compile<Args extends unknown[], Result>(f: (...args: Args) => Re
     for (const t of tensors) t.storage?.assertUsable(name);
     evaluate(tensors);
     const signature = signatureOf(args, leaves);
-    const donated = donatedBy(args, options.donate ?? [], name);
+    const donated = donatedBy(args, donate, name);
     const numbers = Float32Array.from(leaves.filter((leaf) => typeof leaf === "number"));
 
     const trace = traces.get(signature) ?? traceOn(f, args);
@@ -85,10 +85,12 @@ export function compile<Args extends unknown[], Result>(f: (...args: Args) => Re
     const given = new Map(trace.buffers.map((buffer, i) => [buffer, tensors[i].storage!]));
     for (const storage of given.values()) storage.pin();
     const storages = whenUp(trace.roots, (on) => {
-      trace.program ??= new Program(on, trace.roots, trace.loads, options.composedOnly ? { composedOnly: true } : {});
-      const results = trace.program.run(given, numbers);
-      for (const storage of given.values()) storage.unpin();
-      return results;
+      try {
+        trace.program ??= new Program(on, trace.roots, trace.loads, lowering);
+        return trace.program.run(given, numbers);
+      } finally {
+        for (const storage of given.values()) storage.unpin();
+      }
     });
     for (const storage of donated) storage.release(`a call of ${name} that it was donated to`);
     return rebuild(trace.result, storages) as Result;

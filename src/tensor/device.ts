@@ -87,6 +87,18 @@ export class Device {
     return buffer;
   }
 
+  /** A buffer of each size, or none at all where one cannot be had. */
+  allocateAll(sizes: readonly number[], owner: Owner): GPUBuffer[] {
+    const made: GPUBuffer[] = [];
+    try {
+      for (const bytes of sizes) made.push(this.allocate(bytes, owner));
+    } catch (error) {
+      for (const buffer of made) this.recycle(buffer);
+      throw error;
+    }
+    return made;
+  }
+
   /** Takes a buffer back; work already submitted may still use it, later work may overwrite it. */
   recycle(buffer: GPUBuffer): void {
     const entry = this.live.get(buffer);

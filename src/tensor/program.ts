@@ -1,4 +1,5 @@
 import type { Device } from "./device.ts";
+import { DTypeError } from "./errors.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
 import { type Dispatch, type Lowered, type LowerOptions, lower } from "./lower.ts";
 import { type Plan, plan } from "./plan.ts";
@@ -41,6 +42,10 @@ export class Program {
   ) {
     this.lowered = lower(roots, arguments_, { subgroupLanes: device.subgroupLanes, maxBindings: device.maxBindings, ...options });
     this.plan = plan(this.lowered.dispatches);
+    const half = this.lowered.dispatches.some(({ reads, writes }) => [...reads, writes].some(({ dtype }) => dtype === "f16"));
+    if (half && !device.gpu.features.has("shader-f16")) {
+      throw new DTypeError(`f16 needs an adapter with shader-f16, and ${device.description} has none; use f32`);
+    }
     this.compiled = this.compile();
     this.compiled.catch(() => {});
   }
@@ -121,13 +126,13 @@ export class Program {
     device.check();
     for (const storage of inputs.values()) storage.throwIfFailed();
     this.params ??= this.writeParams();
-    this.slots ??= this.plan.slots.map((bytes) => device.allocate(bytes, "programs"));
+    this.slots ??= device.allocateAll(this.plan.slots, "programs");
     if (numbers.length > 0) {
       this.scalars ??= device.allocate(numbers.byteLength, "programs");
       device.write(this.scalars, 0, numbers);
     }
-    const results = new Map<VirtualBuffer, GPUBuffer>();
-    for (const buffer of this.lowered.results) if (!results.has(buffer)) results.set(buffer, device.allocate(buffer.bytes, "values"));
+    const made = device.allocateAll(this.lowered.results.map(({ bytes }) => bytes), "values");
+    const results = new Map(this.lowered.results.map((buffer, i) => [buffer, made[i]]));
     const bufferOf = (buffer: VirtualBuffer): GPUBuffer => {
       switch (buffer.kind) {
         case "slot":
@@ -140,8 +145,19 @@ export class Program {
           return inputs.get(buffer)!.on(device);
       }
     };
+    try {
+      this.submit(bufferOf);
+    } catch (error) {
+      for (const buffer of made) device.recycle(buffer);
+      throw error;
+    }
+    outputs.forEach((output, i) => output.fill(device, made[i]));
+  }
+
+  private submit(bufferOf: (buffer: VirtualBuffer) => GPUBuffer): void {
+    const { gpu } = this.device;
     for (let from = 0; from < this.launches!.length; from += SUBMIT_EVERY) {
-      const encoder = device.gpu.createCommandEncoder();
+      const encoder = gpu.createCommandEncoder();
       const pass = encoder.beginComputePass();
       for (const launch of this.launches!.slice(from, from + SUBMIT_EVERY)) {
         pass.setPipeline(launch.pipeline);
@@ -149,9 +165,8 @@ export class Program {
         pass.dispatchWorkgroups(...launch.dispatch.workgroups);
       }
       pass.end();
-      device.gpu.queue.submit([encoder.finish()]);
+      gpu.queue.submit([encoder.finish()]);
     }
-    this.lowered.results.forEach((buffer, i) => outputs[i].fill(device, results.get(buffer)!));
   }
 
   private bindGroup(launch: Launch, bufferOf: (buffer: VirtualBuffer) => GPUBuffer): GPUBindGroup {

@@ -1,0 +1,103 @@
+import "./gpu-settings.ts";
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import fc from "fast-check";
+import { embedded, target } from "../scripts/embed-shaders.ts";
+import { vjp } from "../src/autograd/grad.ts";
+import { type CompileOptions, compile, device, full, read, type Tensor } from "../src/tensor/index.ts";
+import { allOps, type Op } from "../src/tensor/op.ts";
+import { references } from "../src/tensor/reference.ts";
+import { leafOf, seen } from "./arguments.ts";
+import { MORE, SEED } from "./gpu-settings.ts";
+import { CASES, type Call, type OpCase } from "./op-cases.ts";
+import { norm, roundingErrors } from "./rounding.ts";
+
+/** Kernels that a test here has run. */
+const ran = new Set<string>();
+let lanes = 0;
+
+before(async () => {
+  lanes = (await device()).subgroupLanes;
+});
+
+/** The op's values and gradients for several calls, with kernels chosen by these options. */
+async function compute(kase: OpCase, calls: readonly Call[], options: CompileOptions): Promise<ArrayLike<number>[][]> {
+  const leaves = calls.map((call) => call.args.map((argument) => leafOf(argument).leaf));
+  const run = compile((all: Tensor[][]) => all.map((inputs, n) => graph(kase, calls[n], inputs)), options);
+  const values = await read(run(leaves));
+  for (const { dispatches } of run.inspect()) for (const { label } of dispatches) ran.add(label);
+  return values as ArrayLike<number>[][];
+}
+
+/** The value of a call, then its gradients where it has any. */
+function graph(kase: OpCase, call: Call, leaves: readonly Tensor[]): Tensor[] {
+  const f = (xs: Tensor[]) =>
+    kase.apply(
+      xs.map((x, i) => seen(x, call.args[i])),
+      call.attrs,
+    );
+  if (kase.order === 0) return [f([...leaves])];
+  const floats = leaves.filter(({ dtype }) => dtype === "f32");
+  const [y, pull] = vjp(
+    (xs: Tensor[]) => f(leaves.map((leaf) => (leaf.dtype === "f32" ? xs[floats.indexOf(leaf)] : leaf))),
+    floats,
+  );
+  return [y, ...pull(full(y.shape, 0.75))];
+}
+
+/** Both ways give what the float64 reference gives, and so does the other. */
+async function agree(kase: OpCase, first: CompileOptions, second: CompileOptions): Promise<void> {
+  const calls = fc
+    .sample(kase.calls, { numRuns: 200, seed: SEED + 1 })
+    .filter(({ args }) => args.every(({ dtype }) => dtype !== "f16"))
+    .slice(0, 8 * MORE);
+  const [a, b] = [await compute(kase, calls, first), await compute(kase, calls, second)];
+  calls.forEach((call, n) => {
+    const made = call.args.map(leafOf);
+    const data = new Map(made.map(({ leaf, data }) => [leaf, data]));
+    const roots = graph(
+      kase,
+      call,
+      made.map(({ leaf }) => leaf),
+    );
+    const exact = references(roots, data);
+    const allowed = roundingErrors(roots, data, exact);
+    exact.forEach((values, i) => {
+      for (const [way, got] of Object.entries({ first: a[n][i], second: b[n][i] })) {
+        const error = norm(values.map((v, j) => got[j] - v));
+        assert.ok(
+          error <= allowed[i],
+          `${way}, result ${i}: off by ${error}, ${allowed[i]} allowed\n${JSON.stringify(call)}`,
+        );
+      }
+    });
+  });
+}
+
+const kernelOps = allOps().flatMap((op) => (op.run.kind === "kernel" ? [{ op, run: op.run }] : []));
+const usesSubgroups = ({ run }: Op): boolean => run.kind === "kernel" && run.kernels.some((k) => k.subgroup);
+
+describe("kernels", { timeout: 120_000 }, () => {
+  for (const { op, run } of kernelOps) {
+    if (run.composed)
+      test(`${op.name}: the kernel is its composed definition`, () =>
+        agree(CASES[op.name], {}, { composedOnly: true }));
+    else if (usesSubgroups(op))
+      test(`${op.name}: with subgroups and without`, () => agree(CASES[op.name], {}, { subgroupLanes: 0 }));
+    else test(`${op.name}: compiled, at other shapes`, () => agree(CASES[op.name], {}, {}));
+  }
+
+  test("the shaders in the package are those of shaders/", () => {
+    assert.ok(readFileSync(target, "utf8") === embedded(), "run npm run shaders");
+  });
+
+  after(() => {
+    const known = kernelOps.flatMap(({ run }) => run.kernels.filter(({ subgroup = 0 }) => subgroup <= lanes));
+    assert.deepEqual(
+      known.map(({ name }) => name).filter((name) => !ran.has(name)),
+      [],
+      "kernels that no test here has run",
+    );
+  });
+});
