@@ -3,7 +3,23 @@
 //     npx tsx examples/01-tensors-and-gradients.ts
 //
 // In a project of your own, import from "coop" what is imported here from "../src/index.ts".
-import { add, grad, jvp, key, matmul, mean, mul, normal, read, square, sub, sum, tanh, tensor, vjp } from "../src/index.ts";
+import {
+  add,
+  grad,
+  jvp,
+  key,
+  matmul,
+  mean,
+  mul,
+  normal,
+  read,
+  square,
+  sub,
+  sum,
+  tanh,
+  tensor,
+  vjp,
+} from "../src/index.ts";
 
 // ## A tensor is a node of a graph
 //

@@ -6,6 +6,7 @@
 // class whose sentence lies closest: nothing is trained. The model here is the tiny one that comes with coop, and the
 // pictures are drawn; `loadClip` takes any folder with a CLIP model in Hugging Face's layout.
 import { classFeatures, classify, DEFAULT_TEMPLATE, imageFeatures, loadClip } from "../src/clip/index.ts";
+import { accuracy, confusionOf, overall, percent } from "../src/coop/index.ts";
 import { PICTURE_SIZE, TASKS, taskPictures } from "../src/world/index.ts";
 
 const clip = await loadClip("models/tiny-clip");
@@ -28,26 +29,22 @@ const prompts = await classFeatures(clip, places.classNames, [DEFAULT_TEMPLATE])
 const first = await classify(clip, scenes.features.subarray(0, embedDim), prompts);
 const ranked = [...first].map((p, k) => ({ name: places.classNames[k], p })).sort((a, b) => b.p - a.p);
 console.log(`\nthis is a ${places.classNames[scenes.labels[0]]}; the model says:`);
-for (const { name, p } of ranked.slice(0, 3)) console.log(`  ${(100 * p).toFixed(1).padStart(5)} %  a photo of a ${name}.`);
+for (const { name, p } of ranked.slice(0, 3))
+  console.log(`  ${(100 * p).toFixed(1).padStart(5)} %  a photo of a ${name}.`);
 
 // ## Whole tasks, and why the words matter
 //
 // Accuracy is the share of pictures whose most probable class is the right one. The sentence is a choice, and for
 // pictures that are no ordinary photos the usual one is a bad choice: CoOp learns it instead (04-coop-from-scratch.ts).
-const accuracy = async ({ features, labels }: typeof scenes, names: readonly string[], templates: readonly string[]) => {
-  const probabilities = await classify(clip, features, await classFeatures(clip, names, templates));
-  const right = labels.filter((label, n) => {
-    const row = probabilities.subarray(n * names.length, (n + 1) * names.length);
-    return row.indexOf(Math.max(...row)) === label;
-  });
-  return `${((100 * right.length) / labels.length).toFixed(1)} %`;
-};
+const score = async ({ features, labels }: typeof scenes, names: readonly string[], template: string) =>
+  percent(accuracy(overall(await confusionOf(clip, features, labels, await classFeatures(clip, names, [template])))));
 
 console.log(`\n"${DEFAULT_TEMPLATE}" against a sentence chosen for the task:`);
 for (const task of ["above", "textures", "actions", "counts"]) {
   const { classNames, goodTemplate } = TASKS[task];
   const pictures = await picturesOf(task, 20);
-  const [plain, chosen] = await Promise.all([[DEFAULT_TEMPLATE], [goodTemplate]].map((t) => accuracy(pictures, classNames, t)));
+  const plain = await score(pictures, classNames, DEFAULT_TEMPLATE);
+  const chosen = await score(pictures, classNames, goodTemplate);
   console.log(`  ${task.padEnd(8)} ${plain.padStart(7)} → ${chosen.padStart(7)}  "${goodTemplate}"`);
 }
 clip.free();

@@ -4,6 +4,7 @@ export { fewShot, fewShotSplits, type Labelled } from "./few-shot.ts";
 export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
 export { MersenneTwister } from "./mersenne.ts";
+export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
 export { type LayoutOptions, layoutPrompts, type Position, type PromptLayout } from "./prompt.ts";
 export {
   type PromptBatch,
@@ -29,5 +30,5 @@ export {
   splitsJson,
 } from "./run-files.ts";
 export { batchesPerEpoch, COOP_RECIPE, coopLearningRate, epochBatches, epochsForShots } from "./schedule.ts";
-export { accuracy, type Confusion, confusionMatrix, interval, ofClass, overall, type Score } from "./score.ts";
+export { accuracy, type Confusion, confusionMatrix, interval, ofClass, overall, percent, type Score } from "./score.ts";
 export type { Skipped } from "./walk.ts";

@@ -46,7 +46,7 @@ ${results(metrics)}
 ## Use
 
 \`\`\`sh
-npx coop zero-shot photo.jpg --prompt .
+npx coop predict photo.jpg --prompt .
 \`\`\`
 
 It tells apart ${classes.length} classes: ${classes.map(markdown).join(", ")}.

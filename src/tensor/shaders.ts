@@ -125,8 +125,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
 }
 `,
   matmul: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
-// One invocation computes 8 rows by 4 columns; the columns of a workgroup's lanes are interleaved.
-// No barriers and no workgroup memory: safe and quick on CPUs, sound on every adapter.
+// One invocation computes 8 rows by 4 columns; the columns of a workgroup's lanes are interleaved. No barriers, no workgroup
+// memory, and no arrays (drivers that do not unroll loops keep those in memory): sound on every adapter.
 struct Params {
   M: i32,
   N: i32,
@@ -149,12 +149,25 @@ struct Params {
 
 const LANES = 8;
 const ROWS = 8;
-const COLUMNS = 4;
 
 @group(0) @binding(0) var<storage, read> a: array<In0>;
 @group(0) @binding(1) var<storage, read> b: array<In1>;
 @group(0) @binding(2) var<storage, read_write> c: array<Out>;
 @group(0) @binding(3) var<uniform> P: Params;
+
+// Where row r of A begins; rows past the end read the last one.
+fn rowOfA(start: i32, r: i32) -> i32 { return start + min(r, P.M - 1) * P.A_ROW; }
+
+fn columnOfB(start: i32, n: i32) -> i32 { return start + min(n, P.N - 1) * P.B_COLUMN; }
+
+fn store(batch: i32, row: i32, column: i32, values: vec4f) {
+  if (row >= P.M) { return; }
+  let at = (batch * P.M + row) * P.N + column;
+  if (column < P.N) { c[u32(at)] = Out(values.x); }
+  if (column + LANES < P.N) { c[u32(at + LANES)] = Out(values.y); }
+  if (column + 2 * LANES < P.N) { c[u32(at + 2 * LANES)] = Out(values.z); }
+  if (column + 3 * LANES < P.N) { c[u32(at + 3 * LANES)] = Out(values.w); }
+}
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -162,27 +175,60 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
   let b0 = batch / (P.BATCH1 * P.BATCH2);
   let b1 = (batch / P.BATCH2) % P.BATCH1;
   let b2 = batch % P.BATCH2;
-  let a0 = P.A_OFFSET + b0 * P.A_BATCH0 + b1 * P.A_BATCH1 + b2 * P.A_BATCH2;
   let row = i32(tile.y) * ROWS;
-  let column = i32(tile.x) * LANES * COLUMNS + i32(lane);
-  let start = P.B_OFFSET + b0 * P.B_BATCH0 + b1 * P.B_BATCH1 + b2 * P.B_BATCH2;
-  var bAt: array<i32, COLUMNS>;
-  for (var j = 0; j < COLUMNS; j++) { bAt[j] = start + min(column + j * LANES, P.N - 1) * P.B_COLUMN; }
-  var acc: array<array<f32, COLUMNS>, ROWS>;
+  let column = i32(tile.x) * LANES * 4 + i32(lane);
+  let startA = P.A_OFFSET + b0 * P.A_BATCH0 + b1 * P.A_BATCH1 + b2 * P.A_BATCH2;
+  let startB = P.B_OFFSET + b0 * P.B_BATCH0 + b1 * P.B_BATCH1 + b2 * P.B_BATCH2;
+  var a0 = rowOfA(startA, row);
+  var a1 = rowOfA(startA, row + 1);
+  var a2 = rowOfA(startA, row + 2);
+  var a3 = rowOfA(startA, row + 3);
+  var a4 = rowOfA(startA, row + 4);
+  var a5 = rowOfA(startA, row + 5);
+  var a6 = rowOfA(startA, row + 6);
+  var a7 = rowOfA(startA, row + 7);
+  var bAt = vec4i(
+    columnOfB(startB, column),
+    columnOfB(startB, column + LANES),
+    columnOfB(startB, column + 2 * LANES),
+    columnOfB(startB, column + 3 * LANES),
+  );
+  var c0 = vec4f();
+  var c1 = vec4f();
+  var c2 = vec4f();
+  var c3 = vec4f();
+  var c4 = vec4f();
+  var c5 = vec4f();
+  var c6 = vec4f();
+  var c7 = vec4f();
   for (var k = 0; k < P.K; k++) {
-    var y: array<f32, COLUMNS>;
-    for (var j = 0; j < COLUMNS; j++) { y[j] = f32(b[u32(bAt[j] + k * P.B_ROW)]); }
-    for (var i = 0; i < ROWS; i++) {
-      let x = f32(a[u32(a0 + min(row + i, P.M - 1) * P.A_ROW + k * P.A_COLUMN)]);
-      for (var j = 0; j < COLUMNS; j++) { acc[i][j] = fma(x, y[j], acc[i][j]); }
-    }
+    let y = vec4f(f32(b[u32(bAt.x)]), f32(b[u32(bAt.y)]), f32(b[u32(bAt.z)]), f32(b[u32(bAt.w)]));
+    c0 = fma(vec4f(f32(a[u32(a0)])), y, c0);
+    c1 = fma(vec4f(f32(a[u32(a1)])), y, c1);
+    c2 = fma(vec4f(f32(a[u32(a2)])), y, c2);
+    c3 = fma(vec4f(f32(a[u32(a3)])), y, c3);
+    c4 = fma(vec4f(f32(a[u32(a4)])), y, c4);
+    c5 = fma(vec4f(f32(a[u32(a5)])), y, c5);
+    c6 = fma(vec4f(f32(a[u32(a6)])), y, c6);
+    c7 = fma(vec4f(f32(a[u32(a7)])), y, c7);
+    bAt += P.B_ROW;
+    a0 += P.A_COLUMN;
+    a1 += P.A_COLUMN;
+    a2 += P.A_COLUMN;
+    a3 += P.A_COLUMN;
+    a4 += P.A_COLUMN;
+    a5 += P.A_COLUMN;
+    a6 += P.A_COLUMN;
+    a7 += P.A_COLUMN;
   }
-  for (var i = 0; i < ROWS; i++) {
-    for (var j = 0; j < COLUMNS; j++) {
-      let n = column + j * LANES;
-      if (row + i < P.M && n < P.N) { c[u32((batch * P.M + row + i) * P.N + n)] = Out(acc[i][j]); }
-    }
-  }
+  store(batch, row, column, c0);
+  store(batch, row + 1, column, c1);
+  store(batch, row + 2, column, c2);
+  store(batch, row + 3, column, c3);
+  store(batch, row + 4, column, c4);
+  store(batch, row + 5, column, c5);
+  store(batch, row + 6, column, c6);
+  store(batch, row + 7, column, c7);
 }
 `,
   scatterAdd: `// y[r, :] = sum of the updates[i, :] with index[i] = r, in the order of i (no atomics: the same bits every time).
