@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { DType } from "../src/tensor/dtype.ts";
-import { floatToHalf, halfToFloat, isFloat } from "../src/tensor/dtype.ts";
+import { isFloat } from "../src/tensor/dtype.ts";
+import { floatToHalf, halfToFloat } from "../src/tensor/half.ts";
 import { broadcastTo, flip, mul, pad, reshape, slice, type Tensor, tensor, transpose } from "../src/tensor/index.ts";
 import { type Shape, sizeOf } from "../src/tensor/shape.ts";
 
@@ -210,7 +211,7 @@ export function valuesOf(domain: Domain, dtype: DType, count: number, seed: numb
         return between(0, 1);
     }
   };
-  const fit = dtype === "f16" ? (v: number) => halfToFloat(floatToHalf(v)) : isFloat(dtype) ? Math.fround : Math.trunc;
+  const fit = dtype === "f16" ? (v: number) => halfToFloat(floatToHalf(Float32Array.of(v)))[0] : isFloat(dtype) ? Math.fround : Math.trunc;
   return Float64Array.from({ length: count }, (_, i) => fit(draw(i)));
 }
 

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { dataOf, differenceError, normals, probe } from "../src/autograd/check.ts";
-import { checkpoint, grad, valueAndGrad } from "../src/autograd/grad.ts";
+import { checkpoint, valueAndGrad } from "../src/autograd/grad.ts";
 import type { VirtualBuffer } from "../src/tensor/expr.ts";
 import * as coop from "../src/tensor/index.ts";
-import { type Lowered, type LowerOptions, lower } from "../src/tensor/lower.ts";
+import type { LowerOptions } from "../src/tensor/kernel.ts";
+import { type Lowered, lower } from "../src/tensor/lower.ts";
 import { type Plan, plan } from "../src/tensor/plan.ts";
 import { type Known, references } from "../src/tensor/reference.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
@@ -68,11 +69,11 @@ function assertSound({ dispatches, results }: Lowered, { slots, slotOf }: Plan):
   assert.equal(new Set(results).size, results.length, "two results share a buffer");
 }
 
-const OPTIONS: LowerOptions = { subgroupLanes: 8, maxBindings: 8 };
+const OPTIONS: LowerOptions = { subgroupLanes: 0, maxBindings: 8 };
 
 describe(`random programs (COOP_SEED=${SEED})`, { timeout: 240_000 }, () => {
   test("gradients in float64 agree with differences", async () => {
-    for (const spec of fc.sample(program(false), { numRuns: 150 * MORE, seed: SEED })) {
+    for (const spec of fc.sample(program(false), { numRuns: 1000 * MORE, seed: SEED })) {
       const random = normals(1);
       const { tensors, data } = leavesOf(spec);
       const at = probe(lossOf(spec), [tensors], random);
@@ -83,11 +84,11 @@ describe(`random programs (COOP_SEED=${SEED})`, { timeout: 240_000 }, () => {
 
   test("plans keep every value until its last use, and bind no buffer as read and written", () => {
     for (const spec of fc.sample(program(true), { numRuns: 300 * MORE, seed: SEED + 1 })) {
-      for (const maxBindings of [8, 3]) {
+      for (const maxBindings of [8, 4]) {
         const lowered = lower(valueAndGradients(spec, leavesOf(spec).tensors), new Map(), { ...OPTIONS, maxBindings });
         assertSound(lowered, plan(lowered.dispatches));
         const most = Math.max(...lowered.dispatches.map(({ reads }) => reads.length));
-        assert.ok(most < Math.max(maxBindings, 4), `${most} buffers are read where ${maxBindings} may be bound`);
+        assert.ok(most < maxBindings, `${most} buffers are read where ${maxBindings} may be bound`);
       }
     }
   });
@@ -181,7 +182,7 @@ describe("a training step", { timeout: 60_000 }, () => {
       lowered.dispatches.map(({ label }) => label),
       DISPATCHES,
     );
-    assert.deepEqual({ slots: slots.length, peakBytes }, { slots: 0, peakBytes: 0 });
+    assert.deepEqual({ slots: slots.length, peakBytes }, { slots: 17, peakBytes: 3600 });
   });
 
   test("learns", async () => {
@@ -199,4 +200,61 @@ describe("a training step", { timeout: 60_000 }, () => {
   });
 });
 
-const DISPATCHES: string[] = [];
+const DISPATCHES: readonly string[] = `
+neg+div+equal+cast+mul
+neg+sum
+gather
+standardize
+mul+add
+matmul
+matmul
+add+lessEqual+mul+where
+softmax
+matmul
+add+sum
+div+quickGelu
+matmul
+max
+sub+exp
+sum
+div
+mul
+equal+cast
+neg+sum
+sum
+add+div
+add+mul
+matmul
+div+mul+sigmoid
+div+mul+sub+add
+matmul
+matmul
+mul+sum
+add+lessEqual+sub+mul+where
+matmul
+matmul
+add
+matmul
+mul
+standardize-grad
+add
+scatter-add
+mul+add
+matmul
+mul+add
+matmul
+mul+add
+mul+sum
+mul+add
+sum
+mul+add
+log+add
+sub+equal+cast+mul+sum
+sum
+mul+sub
+mul+sub
+mul+sub
+mul+sub
+mul+sub
+div+neg
+`.trim().split("\n");

@@ -89,11 +89,11 @@ const SMOOTH: Record<string, Step> = {
   concat: scalarOr((a, _, [n]) => (a.size * 2 > LARGEST ? tanh(a) : coop.concat([a, cos(a)], axisOf(a, n)))),
   broadcast: (a) => (a.size * 3 > LARGEST ? a : coop.broadcastTo(a, [3, ...a.shape])),
   gather: scalarOr((a, _, [n]) => coop.gather(a, coop.cast(mul(coop.arange(3, "f32"), n % 3), "i32"))),
-  stop: fitting((a, b) => mul(a, add(coop.stopGradient(tanh(b)), 1))),
 };
 
-/** Steps with kinks, where differences have no business; `decides` has its kink where it is 0. */
+/** Steps where differences have no business, most for their kinks; `decides` has its kink where it is 0. */
 const KINKED: Record<string, { readonly step: Step; readonly decides: Step }> = {
+  stop: { step: fitting((a, b) => mul(a, add(coop.stopGradient(tanh(b)), 1))), decides: () => coop.ones([]) },
   relu: { step: (a) => coop.relu(a), decides: (a) => a },
   abs: { step: (a) => abs(a), decides: (a) => a },
   maximum: { step: fitting((a, b) => coop.maximum(a, b)), decides: fitting(sub) },
@@ -121,7 +121,7 @@ export const program = (kinks: boolean): fc.Arbitrary<ProgramSpec> =>
         on: fc.tuple(fc.nat(30), fc.nat(30)),
         numbers: fc.array(fc.nat(1000), { minLength: 6, maxLength: 6 }),
       }),
-      { minLength: 5, maxLength: 30 },
+      { minLength: 5, maxLength: 30, size: "max" },
     ),
   });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { memoryBytes } from "../src/clip/bytes.ts";
-import { floatToHalf } from "../src/clip/half.ts";
+import { floatToHalf } from "../src/tensor/half.ts";
 import { openSafetensors, writeSafetensors } from "../src/clip/safetensors.ts";
 import { writeRunFolder } from "../src/coop/atomic.ts";
 import { runCard, shellCommand } from "../src/coop/run-card.ts";

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { blobBytes, fileBytes, memoryBytes } from "../src/clip/bytes.ts";
-import { bfloatToFloat, floatToHalf, halfToFloat, toFloat32 } from "../src/clip/half.ts";
+import { bfloatToFloat, toFloat32 } from "../src/clip/half.ts";
+import { floatToHalf, halfToFloat } from "../src/tensor/half.ts";
 import { openSafetensors, writeSafetensors } from "../src/clip/safetensors.ts";
 import { FormatError, InputError } from "../src/tensor/errors.ts";
 

@@ -1,7 +1,8 @@
 import { CoopError } from "./errors.ts";
-import { evaluate, whenUp } from "./evaluate.ts";
+import { evaluate, usedBy, whenUp } from "./evaluate.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
-import { bytesOf, type LowerOptions } from "./lower.ts";
+import type { LowerOptions } from "./kernel.ts";
+import { bytesOf } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { Program } from "./program.ts";
 import { Storage } from "./storage.ts";
@@ -83,14 +84,10 @@ export function compile<Args extends unknown[], Result>(f: (...args: Args) => Re
     const trace = traces.get(signature) ?? traceOn(f, args);
     traces.set(signature, trace);
     const given = new Map(trace.buffers.map((buffer, i) => [buffer, tensors[i].storage!]));
-    for (const storage of given.values()) storage.pin();
-    const storages = whenUp(trace.roots, (on) => {
-      try {
-        trace.program ??= new Program(on, trace.roots, trace.loads, lowering);
-        return trace.program.run(given, numbers);
-      } finally {
-        for (const storage of given.values()) storage.unpin();
-      }
+    const closedOver = usedBy(trace.roots, `${name}, which closes over it`);
+    const storages = whenUp(trace.roots, [...given.values(), ...closedOver], (on) => {
+      trace.program ??= new Program(on, trace.roots, trace.loads, lowering);
+      return trace.program.run(given, numbers);
     });
     for (const storage of donated) storage.release(`a call of ${name} that it was donated to`);
     return rebuild(trace.result, storages) as Result;

@@ -1,4 +1,5 @@
 import { DTypeError } from "./errors.ts";
+import { floatToHalf, halfToFloat } from "./half.ts";
 
 /** Element types. `bool` is stored as a 32-bit 0 or 1; `f16` needs an adapter with `shader-f16`. */
 export type DType = "f32" | "f16" | "i32" | "u32" | "bool";
@@ -43,7 +44,7 @@ export function fromBytes(bytes: ArrayBuffer, dtype: DType, count: number): Host
     case "bool":
       return Uint8Array.from(new Uint32Array(bytes, 0, count));
     case "f16":
-      return Float32Array.from(new Uint16Array(bytes, 0, count), halfToFloat);
+      return halfToFloat(new Uint16Array(bytes, 0, count));
   }
 }
 
@@ -59,38 +60,6 @@ export function toBytes(values: ArrayLike<number>, dtype: DType): ArrayBufferVie
     case "bool":
       return Uint32Array.from(values, (v) => (v ? 1 : 0));
     case "f16":
-      return Uint16Array.from(values, floatToHalf);
+      return floatToHalf(Float32Array.from(values)) as Uint16Array<ArrayBuffer>;
   }
-}
-
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
-
-/** IEEE 754 binary16 bits of a number, rounded to nearest even. */
-export function floatToHalf(value: number): number {
-  scratch[0] = value;
-  const bits = scratchBits[0];
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00; // NaN
-  if (magnitude >= 0x47800000) return sign | 0x7c00; // at or past 2^16: infinity
-  if (magnitude < 0x38800000) {
-    // below the smallest normal half: a multiple of 2^-24
-    const scaled = Math.abs(scratch[0]) * 2 ** 24;
-    const floor = Math.floor(scaled);
-    const up = scaled - floor > 0.5 || (scaled - floor === 0.5 && (floor & 1) === 1);
-    return sign | (floor + (up ? 1 : 0));
-  }
-  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
-  return sign | ((rounded - 0x38000000) >>> 13);
-}
-
-/** The number that binary16 bits stand for. */
-export function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >>> 10) & 31;
-  const fraction = half & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

@@ -13,7 +13,7 @@ import type { Tensor } from "./tensor.ts";
 export function evaluate(tensors: readonly Tensor[]): void {
   const roots = [...new Set(tensors)].filter((t) => !t.storage);
   if (roots.length === 0) return;
-  const storages = whenUp(roots, (on) => {
+  const storages = whenUp(roots, usedBy(roots, "data()"), (on) => {
     const program = new Program(on, roots, new Map(), { compute: new Set(roots) });
     const results = program.run(new Map(), new Float32Array(0));
     const last = results[0].ready;
@@ -27,10 +27,29 @@ export function evaluate(tensors: readonly Tensor[]): void {
   });
 }
 
-/** Storages for these results: `run` makes them now where the device is up, else as soon as it is. */
-export function whenUp(results: readonly Aval[], run: (on: Device) => Storage[]): Storage[] {
+/** The data that a graph is computed from; throws a DonatedError naming `where` if some of it is gone. */
+export function usedBy(roots: readonly Tensor[], where: string): Storage[] {
+  const seen = new Set(roots);
+  for (const node of seen) if (!node.storage) for (const input of node.inputs) seen.add(input);
+  const storages = [...seen].flatMap(({ storage }) => storage ?? []);
+  for (const storage of storages) storage.assertUsable(where);
+  return storages;
+}
+
+/** Storages for these results: `run` makes them now where the device is up, else as soon as it is. What it uses stays till then. */
+export function whenUp(results: readonly Aval[], uses: readonly Storage[], run: (on: Device) => Storage[]): Storage[] {
+  for (const storage of uses) storage.pin();
+  const release = () => {
+    for (const storage of uses) storage.unpin();
+  };
   const now = deviceIfReady();
-  if (now) return run(now);
+  if (now) {
+    try {
+      return run(now);
+    } finally {
+      release();
+    }
+  }
   const storages = results.map(({ shape, dtype }) => Storage.pending(bytesOf(shape, dtype)));
   const filled = device().then(async (on) => {
     const made = run(on);
@@ -40,9 +59,11 @@ export function whenUp(results: readonly Aval[], run: (on: Device) => Storage[])
       storages[i].fill(on, storage.on(on));
     }
   });
-  const settled = filled.catch((error) => {
-    for (const storage of storages) storage.fail(error);
-  });
+  const settled = filled
+    .catch((error) => {
+      for (const storage of storages) storage.fail(error);
+    })
+    .finally(release);
   for (const storage of storages) storage.ready = settled;
   return storages;
 }

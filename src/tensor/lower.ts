@@ -1,7 +1,9 @@
 import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import type { Kernel, KernelCall } from "./op.ts";
+import { kernelFor, type LowerOptions, packParams, prelude } from "./kernel.ts";
+import type { KernelCall } from "./op.ts";
+import { countUses, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 import { contiguous, isContiguous } from "./view.ts";
@@ -24,17 +26,6 @@ export interface Lowered {
   readonly borrowed: ReadonlyMap<Tensor, VirtualBuffer>;
   /** One buffer for each root, in order. */
   readonly results: readonly VirtualBuffer[];
-}
-
-export interface LowerOptions {
-  /** Lanes of a subgroup, 0 where the device has none. */
-  readonly subgroupLanes: number;
-  /** Storage buffers that one kernel may bind. */
-  readonly maxBindings: number;
-  /** Tensors to compute although they have (still empty) storage. */
-  readonly compute?: ReadonlySet<Tensor>;
-  /** Use composed definitions wherever an op has one. */
-  readonly composedOnly?: boolean;
 }
 
 /** Outputs below this, folding more than this many elements each, are folded in two steps. */
@@ -205,92 +196,6 @@ const countBuffers = (args: readonly Expr[]): number => {
   for (const arg of args) buffersOf(arg, all);
   return all.size;
 };
-
-/** What a hand-written kernel leaves open: its extensions and the types `In0`, `In1`, … and `Out`. */
-function prelude(kernel: Kernel, inputs: readonly DType[], output: DType): string {
-  const half = [...inputs, output].includes("f16") ? "enable f16;\n" : "";
-  const subgroups = kernel.subgroup ? "enable subgroups;\n" : "";
-  const aliases = inputs.map((dtype, i) => `alias In${i} = ${DTYPES[dtype].stored};\n`).join("");
-  return `${half}${subgroups}${aliases}alias Out = ${DTYPES[output].stored};\n`;
-}
-
-/** The fields of `struct Params` in the kernel's source, in order, filled from its `params`. */
-function packParams(kernel: Kernel, call: KernelCall): ArrayBuffer {
-  const values = kernel.params(call);
-  const fields = [...kernel.source.match(/struct Params \{([^}]*)\}/)![1].matchAll(/(\w+): (\w+)/g)];
-  const view = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
-  fields.forEach(([, name, type], i) => {
-    const value = values[name];
-    if (value === undefined) throw new Error(`${kernel.name}: no value for P.${name}`);
-    if (type === "f32") view.setFloat32(4 * i, value, true);
-    else view.setInt32(4 * i, value, true);
-  });
-  return view.buffer;
-}
-
-const kernelFor = (node: Tensor, options: LowerOptions) =>
-  node.op.run.kind === "kernel"
-    ? node.op.run.kernels.find((k) => (k.subgroup ?? 0) <= options.subgroupLanes && (k.applies?.(node.inputs, node.attrs) ?? true))
-    : undefined;
-
-/** Inputs before users; composed definitions in place of ops without a kernel; one node for all that are equal. */
-function schedule(roots: readonly Tensor[], isLeaf: (node: Tensor) => boolean, options: LowerOptions) {
-  const order: Tensor[] = [];
-  const canonical = new Map<Tensor, Tensor>();
-  const known = new Map<string, Tensor>();
-  const expanded = new Map<Tensor, Tensor>();
-  const stack: Tensor[] = [...roots].reverse();
-  while (stack.length > 0) {
-    const node = stack.at(-1)!;
-    if (canonical.has(node)) {
-      stack.pop();
-      continue;
-    }
-    const { run } = node.op;
-    if (!isLeaf(node) && run.kind === "kernel" && run.composed && (options.composedOnly || !kernelFor(node, options))) {
-      const body = expanded.get(node) ?? run.composed(node.inputs, node.attrs);
-      expanded.set(node, body);
-      if (!canonical.has(body)) stack.push(body);
-      else {
-        canonical.set(node, canonical.get(body)!);
-        stack.pop();
-      }
-      continue;
-    }
-    const inputs = isLeaf(node) ? [] : node.inputs;
-    const waiting = inputs.filter((input) => !canonical.has(input));
-    if (waiting.length > 0) {
-      stack.push(...waiting.reverse());
-      continue;
-    }
-    stack.pop();
-    const key = isLeaf(node) && node.op.name !== "literal" && node.op.name !== "iota" ? `#${node.id}` : `${node.op.name} ${keyOf(node)} ${inputs.map((i) => canonical.get(i)!.id)}`;
-    const twin = known.get(key);
-    canonical.set(node, twin ?? node);
-    if (!twin) {
-      known.set(key, node);
-      order.push(node);
-    }
-  }
-  return { order, canonical };
-}
-
-/** JSON has no infinity, NaN or negative zero; a literal's value may be one. */
-const keyOf = (node: Tensor): string =>
-  JSON.stringify(node.attrs, (_, v) => (typeof v === "number" && (!Number.isFinite(v) || Object.is(v, -0)) ? `${1 / v} ${v}` : v));
-
-function countUses(
-  order: readonly Tensor[],
-  roots: readonly Tensor[],
-  isLeaf: (node: Tensor) => boolean,
-  canonical: ReadonlyMap<Tensor, Tensor>,
-): Map<Tensor, number> {
-  const uses = new Map<Tensor, number>(order.map((node) => [node, 0]));
-  const count = (node: Tensor) => uses.set(canonical.get(node)!, uses.get(canonical.get(node)!)! + 1);
-  for (const node of order) if (!isLeaf(node)) for (const input of node.inputs) count(input);
-  for (const root of roots) count(root);
-  return uses;
-}
 
 function labelOf(expr: Expr): string {
   const names: string[] = [];
