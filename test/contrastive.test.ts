@@ -33,7 +33,7 @@ test("the symmetric loss in float64", TIMEOUT, async () => {
   assert.ok(Math.abs(loss - expected) < 1e-5, `${loss}, not ${expected}`);
 });
 
-test("initial parameters are spread as SPEC says and differ between keys", TIMEOUT, async () => {
+test("initial parameters are spread as they should be and differ between keys", TIMEOUT, async () => {
   const wide: ClipConfig = { ...config, text: { ...config.text, width: 64, vocabularySize: 500 } };
   const [a, b] = [await read(initClip(wide, key(1))), await read(initClip(wide, key(2)))];
   const deviation = (x: ArrayLike<number>) => Math.sqrt(Array.from(x).reduce((sum, v) => sum + v * v, 0) / x.length);

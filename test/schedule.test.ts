@@ -7,7 +7,7 @@ import { InputError } from "../src/tensor/errors.ts";
 const near = (actual: number, expected: number, tolerance: number) =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected}`);
 
-test("the learning rate of SPEC §5.3", () => {
+test("the learning rates of the published recipe", () => {
   for (const epochs of [10, 50, 100, 200]) {
     const rate = (epoch: number) => coopLearningRate(epoch, { epochs, learningRate: 0.002 });
     assert.equal(rate(0), 1e-5);

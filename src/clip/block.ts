@@ -14,7 +14,7 @@ export const applyLinear = (p: LinearParams, x: Tensor): Tensor => linear(x, p.w
 export const applyNorm = (p: NormParams, x: Tensor, epsilon: number): Tensor => layerNorm(x, p.weight, p.bias, epsilon);
 
 /**
- * A pre-norm residual block (SPEC §1.2).
+ * A pre-norm residual block, as in GPT-2: x + attention(norm(x)), then x + mlp(norm(x)).
  *
  * @param x [B, T, D]
  * @returns [B, T, D]

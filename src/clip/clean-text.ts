@@ -1,7 +1,7 @@
 const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0" };
 
 /**
- * What OpenAI's tokenizer does to a text before splitting it (SPEC §3.1), as far as it changes the tokens of ordinary text:
+ * What OpenAI's tokenizer does to a text before splitting it, as far as it changes the tokens of ordinary text:
  * curly quotes become straight, Latin ligatures and full-width forms become plain letters, HTML entities (the
  * numeric ones and the six commonest names) are resolved twice, white space is collapsed. Garbled encodings are not
  * repaired. Lower-casing is left to the tokenizer.

@@ -22,7 +22,7 @@ export interface TextConfig extends TransformerConfig {
   readonly vocabularySize: number;
 }
 
-/** A CLIP model's sizes (SPEC §1.1). */
+/** A CLIP model's sizes. */
 export interface ClipConfig {
   /** Width of the space that both towers end in. */
   readonly embedDim: number;

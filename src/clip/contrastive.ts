@@ -7,7 +7,7 @@ import { encodeImage, encodeText, type TextBatch } from "./towers.ts";
 export const MAX_LOGIT_SCALE = Math.log(100);
 
 /**
- * Cosine similarities times exp(logitScale) (SPEC §1.6).
+ * Cosine similarities times exp(logitScale) (Radford et al., arXiv 2103.00020, figure 3).
  *
  * @param images features [N, E]
  * @param texts features [K, E]
@@ -17,7 +17,7 @@ export const similarityLogits = (images: Tensor, texts: Tensor, logitScale: Tens
   mul(matmul(l2Normalize(images), l2Normalize(texts), { transposeB: true }), exp(logitScale));
 
 /**
- * The symmetric contrastive loss of N pairs (SPEC §1.6): each image should find its text among all, and the reverse.
+ * The symmetric contrastive loss of N pairs (Radford et al., figure 3): each image should find its text among all, and the reverse.
  *
  * @param images features [N, E]
  * @param texts features [N, E]

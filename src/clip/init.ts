@@ -5,7 +5,7 @@ import { type ClipParams, type ParamsOf, parameterTable, type Stored } from "./p
 /** Hands out a fresh key for every parameter. */
 type Draw = { normal(s: Stored, std: number): Tensor; uniform(s: Stored, bound: number): Tensor };
 
-/** Random parameters for training from scratch, distributed as in OpenAI's code (SPEC §1.7). */
+/** Random parameters for training from scratch, distributed as in OpenAI's code. */
 export function initClip(config: ClipConfig, key: Key): ClipParams {
   let drawn = 0;
   const next = () => foldIn(key, drawn++);

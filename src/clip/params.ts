@@ -10,7 +10,7 @@ export interface LinearParams {
 /** Gain and bias of a layer norm, [width] each. */
 export type NormParams = LinearParams;
 
-/** One residual block (SPEC §1.2). */
+/** One residual block of a tower. */
 export interface BlockParams {
   readonly norm1: NormParams;
   /** Query, key and value projections one under the other: [3 width, width]. */
@@ -89,7 +89,7 @@ function blocks(prefix: string, { width, layers }: TransformerConfig): Replace<B
   });
 }
 
-/** Shape and Hugging Face name of every parameter (SPEC §2.4). */
+/** Shape and Hugging Face name of every parameter. */
 export function parameterTable({ embedDim, vision, text }: ClipConfig): ParamsOf<Stored> {
   return {
     vision: {

@@ -15,7 +15,7 @@ export interface PreprocessOptions {
   readonly std: readonly [number, number, number];
 }
 
-/** OpenAI's preprocessing at an image resolution in pixels (SPEC §4). */
+/** OpenAI's preprocessing at an image resolution in pixels. */
 export function clipPreprocess(resolution: number): PreprocessOptions {
   return {
     size: resolution,

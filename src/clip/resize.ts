@@ -15,7 +15,7 @@ const PRECISION = 22;
 const MAX_PIXELS = 2 ** 28;
 
 /**
- * Antialiased bicubic resize to `width` × `height`, to the bit as Pillow does it (SPEC §4): the kernel (a = -0.5) is
+ * Antialiased bicubic resize to `width` × `height`, to the bit as Pillow does it: the kernel (a = -0.5) is
  * widened by the shrink factor, rows are shortened before columns, and each of the two passes rounds and clips to 0…255.
  * Of the result only `window` is computed and returned (default: all of it).
  */

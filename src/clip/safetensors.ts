@@ -29,7 +29,7 @@ export interface Safetensors {
 }
 
 /**
- * Opens a safetensors file (u64 header length, JSON header, tensor bytes; SPEC §2.4) and refuses, with a FormatError that
+ * Opens a safetensors file (u64 header length, JSON header, tensor bytes) and refuses, with a FormatError that
  * names the file and the tensor, everything that the format forbids: a header over 100 MB, text that is not UTF-8 or not
  * JSON, keys that come twice, unknown dtypes, sizes that disagree with the shape, overlaps, gaps, missing and
  * trailing bytes.

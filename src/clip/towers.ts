@@ -4,7 +4,7 @@ import { type ClipConfig, gridOf } from "./config.ts";
 import type { TextParams, VisionParams } from "./params.ts";
 
 /**
- * Vision transformer (SPEC §1.3).
+ * CLIP's vision transformer (Dosovitskiy et al., arXiv 2010.11929, with a norm before the blocks).
  *
  * @param images [B, 3, R, R], normalised
  * @returns features [B, E], not normalised
@@ -35,7 +35,7 @@ export interface TextBatch {
 }
 
 /**
- * Text transformer on token ids (SPEC §1.5).
+ * Text transformer on token ids (Radford et al., arXiv 2103.00020, §2.4).
  *
  * @returns features [K, E], not normalised
  */

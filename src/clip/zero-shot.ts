@@ -13,7 +13,8 @@ export function fillTemplate(template: string, classNames: readonly string[]): s
 }
 
 /**
- * One normalised feature for each class: the mean of the normalised features of its texts, normalised again (SPEC §5.7).
+ * One normalised feature for each class: the mean of the normalised features of its texts, normalised again
+ * (Radford et al., arXiv 2103.00020, §3.1.4).
  *
  * @returns float32 [K, E] row-major
  */
@@ -31,7 +32,7 @@ export async function classFeatures(clip: Clip, classNames: readonly string[], t
 }
 
 /**
- * Probabilities softmax(s · cos) of classes for pictures (SPEC §1.6).
+ * Probabilities softmax(s · cos) of classes for pictures (Radford et al., §3.1.2).
  *
  * @param images features [N, E] row-major, need not be normalised
  * @param classes normalised features [K, E] row-major

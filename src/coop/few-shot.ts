@@ -7,7 +7,7 @@ export interface Labelled {
 }
 
 /**
- * CoOp's few-shot sample (SPEC §5.4): the items grouped by label in order of first appearance; of each group `shots`
+ * CoOp's few-shot sample: the items grouped by label in order of first appearance; of each group `shots`
  * drawn without replacement, or the whole group as it stands where it has fewer; the groups one after another.
  */
 export function fewShot<T extends Labelled>(items: readonly T[], shots: number, random: MersenneTwister): T[] {

@@ -10,7 +10,7 @@ export interface Examples {
   readonly labels: Int32Array;
 }
 
-/** How to train; CoOp's published values where not given (SPEC §5.3). */
+/** How to train; CoOp's published values where not given. */
 export interface Recipe {
   readonly epochs: number;
   readonly batchSize?: number;

@@ -46,12 +46,12 @@ export interface PromptLearner {
   loss(params: PromptParams, batch: PromptBatch): Tensor;
 }
 
-/** Standard deviation of a random context (SPEC §5.1). */
+/** Standard deviation of a random context (Zhou et al., §4.1). */
 const INIT_STD = 0.02;
 
 /**
  * Learns the context words of a prompt as vectors (Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV
- * 2022, §3.2; SPEC §5.1–5.2): the prompt of class k is [SOS] v₁ … v_M name_k . [EOS].
+ * 2022, §3.2): the prompt of class k is [SOS] v₁ … v_M name_k . [EOS].
  *
  * @throws InputError where a prompt does not fit the model's context, naming the class
  * @example

@@ -27,7 +27,7 @@ export interface LayoutOptions {
 }
 
 /**
- * Lays out the prompt of each class (SPEC §5.1): start token, context and class name as `position` says, ".", end token.
+ * Lays out the prompt of each class (Zhou et al., IJCV 2022, §3.2): start token, context and class name as `position` says, ".", end token.
  * The name and its full stop are tokenized together, since some names merge with it.
  *
  * @throws InputError for fewer than two classes, and for a prompt that is longer than the model's context

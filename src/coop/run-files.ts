@@ -157,7 +157,7 @@ export function parseMetricsJsonl(text: string, file = "metrics.jsonl"): EpochMe
 
 const SPLITS = ["train", "val", "test"] as const;
 
-/** `splits.json`: pictures as [path, label, class name], as CoOp's own split files have them (SPEC §6), one a line. */
+/** `splits.json`: pictures as [path, label, class name], as CoOp's own split files have them, one a line. */
 export function splitsJson(splits: Splits): string {
   const { seed, shots, layout } = splits;
   const lists = SPLITS.map((split) => {

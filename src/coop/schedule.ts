@@ -1,7 +1,7 @@
 import { InputError } from "../tensor/errors.ts";
 import { MersenneTwister, seedWords } from "./mersenne.ts";
 
-/** CoOp's published recipe (SPEC §5.3): SGD without dampening or Nesterov; the schedule moves once an epoch. */
+/** CoOp's published recipe (Zhou et al., IJCV 2022, §4.1 and the released configurations): SGD without dampening or Nesterov; the schedule moves once an epoch. */
 export const COOP_RECIPE = {
   learningRate: 0.002,
   warmupLearningRate: 1e-5,
@@ -11,7 +11,7 @@ export const COOP_RECIPE = {
 } as const;
 
 /**
- * The learning rate of a whole epoch, counted from 0 (SPEC §5.3): the warm-up's constant in epoch 0, then a cosine that
+ * The learning rate of a whole epoch, counted from 0: the warm-up's constant in epoch 0, then a cosine that
  * begins anew at its top, so that epoch 1 runs at `learningRate` and the last epoch is still above 0.
  */
 export function coopLearningRate(

@@ -9,7 +9,7 @@ export interface Score {
 /** How often a picture of class `row` was taken for class `column`: [K][K] counts. */
 export type Confusion = readonly (readonly number[])[];
 
-/** Top-1 accuracy over all pictures as a fraction (SPEC §5.3), not the mean of the classes; NaN without pictures. */
+/** Top-1 accuracy over all pictures as a fraction, not the mean of the classes; NaN without pictures. */
 export const accuracy = ({ correct, total }: Score): number => correct / total;
 
 /**
