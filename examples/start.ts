@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { main } from "../src/cli/cli.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
 
-const [task = "flowers", ...flags] = process.argv.slice(2);
+const [task = "above", ...flags] = process.argv.slice(2);
 const root = join("runs", "drawn-world", task);
 
 for (const split of ["train", "test"] as const) {

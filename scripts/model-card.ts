@@ -14,7 +14,10 @@ import { forEachLeaf, treeMap } from "../src/tensor/tree.ts";
 import { ENSEMBLE_TEMPLATES, NAIVE_TEMPLATE, PICTURE_SIZE, TASKS, taskPictures } from "../src/world/index.ts";
 import { CHECKPOINT, config, MODEL_DIR, pixels, preprocessorJson, tokenizerJson } from "./tiny-clip.ts";
 
-const { values: flags } = parseArgs({ options: { checkpoint: { type: "string", default: CHECKPOINT }, out: { type: "string", default: MODEL_DIR } } });
+const { values: flags } = parseArgs({
+  options: { checkpoint: { type: "string", default: CHECKPOINT }, out: { type: "string", default: MODEL_DIR } },
+  strict: false, // pretrain.ts has flags of its own
+}) as { values: { checkpoint: string; out: string } };
 const PER_CLASS = 40;
 const TEST_SEED = 1;
 

@@ -124,3 +124,6 @@ for (let step = first; step < steps; step++) {
   if (done % SAVE_EVERY === 0 || done === steps) await save(state, done);
 }
 bar.finish();
+trainStep.free();
+
+await import("./model-card.ts");

@@ -90,7 +90,6 @@ async function wrongOnGpu(kase: OpCase, calls: readonly Call[]): Promise<string[
     const allowed = roundingErrors(at.gradients, data, exact, usesHalf(call));
     exact.forEach((values, i) => {
       const error = norm(values.map((v, j) => onGpu[n][i][j] - v));
-      worst = Math.max(worst, error / allowed[i] || 0);
       if (!(error <= allowed[i]))
         wrong.push(
           `the gradient of argument ${i} is off by ${error.toPrecision(3)}, ${allowed[i].toPrecision(3)} allowed\n${show(call)}`,
@@ -99,8 +98,6 @@ async function wrongOnGpu(kase: OpCase, calls: readonly Call[]): Promise<string[
   }
   return wrong;
 }
-let worst = 0;
-process.on("exit", () => console.log("worst", worst));
 
 const usesHalf = ({ args, attrs }: Call): boolean => [...args, attrs].some((a) => a.dtype === "f16");
 

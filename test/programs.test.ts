@@ -257,4 +257,6 @@ mul+sub
 mul+sub
 mul+sub
 div+neg
-`.trim().split("\n");
+`
+  .trim()
+  .split("\n");

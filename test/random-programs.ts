@@ -146,7 +146,7 @@ export function runProgram({ steps }: ProgramSpec, leaves: readonly Tensor[]): {
     used.add(a).add(b);
     if (op in KINKED) decisions.push(KINKED[op].decides(a, b, numbers));
   }
-  const ends = nodes.filter((node) => !used.has(node));
+  const ends = nodes.filter((node, i) => i === nodes.length - 1 || !used.has(node));
   const loss = ends.map((end) => coop.mean(sin(end))).reduce((x, y) => add(x, y));
   return { loss, decisions };
 }

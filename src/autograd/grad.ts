@@ -88,6 +88,10 @@ export function jvp<P, R>(f: (params: P) => R, params: P, tangent: P): [R, R] {
   const dummies = outputs.map((o) => identity(zerosLike(o)));
   const pulled = treeLeaves<Tensor>(pull(fill(value, dummies)));
   const tangents = treeLeaves<Tensor>(tangent);
+  const leaves = treeLeaves<Tensor>(params);
+  if (tangents.length !== leaves.length || tangents.some((t, i) => !sameShape(t.shape, leaves[i].shape))) {
+    throw new ShapeError(`jvp: the tangent's shapes ${tangents.map((t) => showShape(t.shape))} are not the argument's ${leaves.map((l) => showShape(l.shape))}`);
+  }
   const pushed = backward(pulled, tangents, dummies);
   return [value, fill(value, withZeros(pushed, outputs))];
 }
