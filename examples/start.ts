@@ -16,7 +16,9 @@ for (const split of ["train", "test"] as const) {
     const folder = join(root, split, classNames[labels[i]].replaceAll(" ", "_"));
     await mkdir(folder, { recursive: true });
     const file = join(folder, `${String(++counts[labels[i]]).padStart(2, "0")}.png`);
-    await sharp(data, { raw: { width: PICTURE_SIZE, height: PICTURE_SIZE, channels: 3 } }).png().toFile(file);
+    await sharp(data, { raw: { width: PICTURE_SIZE, height: PICTURE_SIZE, channels: 3 } })
+      .png()
+      .toFile(file);
   }
 }
 console.error(`drew ${root}: look at it`);

@@ -6,7 +6,9 @@ const root = new URL("../", import.meta.url);
 
 /** The module's text as it should be for the shaders as they are. */
 export function embedded(): string {
-  const files = readdirSync(new URL("shaders/", root)).filter((f) => f.endsWith(".wgsl")).sort();
+  const files = readdirSync(new URL("shaders/", root))
+    .filter((f) => f.endsWith(".wgsl"))
+    .sort();
   const name = (file: string) => file.replace(".wgsl", "").replace(/-(\w)/g, (_, c: string) => c.toUpperCase());
   const entries = files.map((file) => {
     const text = readFileSync(new URL(`shaders/${file}`, root), "utf8").replace(/[\\`]|\$\{/g, "\\$&");

@@ -4,7 +4,17 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fileBytes } from "../src/clip/bytes.ts";
-import { classFeatures, type ClipParams, configJson, imageFeatures, initClip, loadClip, openSafetensors, storeWeights, writeSafetensors } from "../src/clip/index.ts";
+import {
+  type ClipParams,
+  classFeatures,
+  configJson,
+  imageFeatures,
+  initClip,
+  loadClip,
+  openSafetensors,
+  storeWeights,
+  writeSafetensors,
+} from "../src/clip/index.ts";
 import { preprocess } from "../src/clip/preprocess.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { confusionOf } from "../src/coop/predict.ts";
@@ -34,7 +44,9 @@ for (const [leaf, path] of paths) {
 }
 const params = treeMap((leaf: unknown) => values.get(leaf)!, blank) as unknown as ClipParams;
 const step = checkpoint.metadata.get("step");
-const trained = Object.fromEntries(["steps", "batch", "seed", "rate"].map((name) => [name, checkpoint.metadata.get(name)]));
+const trained = Object.fromEntries(
+  ["steps", "batch", "seed", "rate"].map((name) => [name, checkpoint.metadata.get(name)]),
+);
 await source.close();
 
 await mkdir(flags.out, { recursive: true });
@@ -42,23 +54,39 @@ const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
 await writeFileAtomic(join(flags.out, "config.json"), json(configJson(config)));
 await writeFileAtomic(join(flags.out, "tokenizer.json"), json(tokenizerJson));
 await writeFileAtomic(join(flags.out, "preprocessor_config.json"), json(preprocessorJson));
-await writeFileAtomic(join(flags.out, "model.safetensors"), writeSafetensors(await storeWeights(params, config), { format: "pt" }));
+await writeFileAtomic(
+  join(flags.out, "model.safetensors"),
+  writeSafetensors(await storeWeights(params, config), { format: "pt" }),
+);
 
 const clip = await loadClip(flags.out);
 const rows: string[] = [];
 for (const task of Object.values(TASKS)) {
-  const { pixels: pictures, labels, classNames } = taskPictures(task.name, { perClass: PER_CLASS, seed: TEST_SEED, split: "test" });
-  const images = await imageFeatures(clip, pictures.map((data) => preprocess({ width: PICTURE_SIZE, height: PICTURE_SIZE, data }, pixels)));
+  const {
+    pixels: pictures,
+    labels,
+    classNames,
+  } = taskPictures(task.name, { perClass: PER_CLASS, seed: TEST_SEED, split: "test" });
+  const images = await imageFeatures(
+    clip,
+    pictures.map((data) => preprocess({ width: PICTURE_SIZE, height: PICTURE_SIZE, data }, pixels)),
+  );
   const score = async (templates: readonly string[]) => {
     const confusion = await confusionOf(clip, images, labels, await classFeatures(clip, classNames, templates));
     return (100 * accuracy(overall(confusion))).toFixed(1);
   };
-  const cells = [await score([NAIVE_TEMPLATE]), await score([task.goodTemplate]), await score([...ENSEMBLE_TEMPLATES, task.goodTemplate])];
+  const cells = [
+    await score([NAIVE_TEMPLATE]),
+    await score([task.goodTemplate]),
+    await score([...ENSEMBLE_TEMPLATES, task.goodTemplate]),
+  ];
   rows.push(`| ${task.name} | ${classNames.length} | ${cells.join(" | ")} | ${task.goodTemplate} |`);
   console.error(rows.at(-1));
 }
 
-const parameters = [...checkpoint.tensors].filter(([name]) => name.startsWith("params.")).reduce((sum, [, { shape }]) => sum + shape.reduce((a, b) => a * b, 1), 0);
+const parameters = [...checkpoint.tensors]
+  .filter(([name]) => name.startsWith("params."))
+  .reduce((sum, [, { shape }]) => sum + shape.reduce((a, b) => a * b, 1), 0);
 await writeFileAtomic(
   join(flags.out, "README.md"),
   `---

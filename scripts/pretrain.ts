@@ -7,7 +7,16 @@ import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { type AdamWState, adamw, clipByGlobalNorm, cosine, linearWarmup, valueAndGrad } from "../src/autograd/index.ts";
 import { fileBytes } from "../src/clip/bytes.ts";
-import { type ClipParams, clampLogitScale, initClip, loadTokenizer, openSafetensors, pretrainLoss, type TensorToStore, writeSafetensors } from "../src/clip/index.ts";
+import {
+  type ClipParams,
+  clampLogitScale,
+  initClip,
+  loadTokenizer,
+  openSafetensors,
+  pretrainLoss,
+  type TensorToStore,
+  writeSafetensors,
+} from "../src/clip/index.ts";
 import { normalise } from "../src/clip/preprocess.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { progress } from "../src/coop/progress.ts";
@@ -47,7 +56,10 @@ function batchAt(step: number) {
   const pairs = Array.from({ length: batchSize }, (_, i) => trainingPair(seed, step * batchSize + i));
   const images = new Float32Array(batchSize * 3 * PICTURE_SIZE ** 2);
   pairs.forEach((pair, i) => {
-    images.set(normalise({ width: PICTURE_SIZE, height: PICTURE_SIZE, data: pair.pixels }, pixels), i * 3 * PICTURE_SIZE ** 2);
+    images.set(
+      normalise({ width: PICTURE_SIZE, height: PICTURE_SIZE, data: pair.pixels }, pixels),
+      i * 3 * PICTURE_SIZE ** 2,
+    );
   });
   const texts = pairs.map((pair) => captionFor(pair.latent, seed, 0, webTail));
   const { ids, length } = tokenizer.tokenize(texts);
@@ -55,7 +67,11 @@ function batchAt(step: number) {
   const kept = Math.min(length, Math.ceil((Math.max(...ends) + 1) / 4) * 4);
   const cut = new Int32Array(batchSize * kept);
   for (let i = 0; i < batchSize; i++) cut.set(ids.subarray(i * length, i * length + kept), i * kept);
-  return { images: tensor(images, [batchSize, 3, PICTURE_SIZE, PICTURE_SIZE]), ids: tensor(cut, [batchSize, kept]), ends: tensor(ends) };
+  return {
+    images: tensor(images, [batchSize, 3, PICTURE_SIZE, PICTURE_SIZE]),
+    ids: tensor(cut, [batchSize, kept]),
+    ends: tensor(ends),
+  };
 }
 
 const trainStep = compile(
@@ -76,7 +92,10 @@ async function save(state: State, step: number): Promise<void> {
   const entries: [string, TensorToStore][] = [];
   forEachLeaf(await read(state), (leaf, path) => {
     const { buffer, byteOffset, byteLength } = leaf as Float32Array;
-    entries.push([path, { dtype: "F32", shape: shapes[entries.length], data: new Uint8Array(buffer, byteOffset, byteLength) }]);
+    entries.push([
+      path,
+      { dtype: "F32", shape: shapes[entries.length], data: new Uint8Array(buffer, byteOffset, byteLength) },
+    ]);
   });
   await mkdir(dirname(flags.checkpoint), { recursive: true });
   await writeFileAtomic(flags.checkpoint, writeSafetensors(entries, { ...identity, step: String(step) }));
@@ -87,14 +106,21 @@ async function restore(like: State): Promise<{ state: State; step: number }> {
   const file = await openSafetensors(source);
   for (const [flag, value] of Object.entries(identity)) {
     const found = file.metadata.get(flag);
-    if (found !== value) throw new Error(`${flags.checkpoint} was made with --${flag} ${found}, not ${value}; give that, or another --checkpoint`);
+    if (found !== value)
+      throw new Error(
+        `${flags.checkpoint} was made with --${flag} ${found}, not ${value}; give that, or another --checkpoint`,
+      );
   }
   const paths = new Map<unknown, string>();
   forEachLeaf(like, (leaf, path) => paths.set(leaf, path));
   const values = new Map<string, Tensor>();
-  for (const [path, { shape }] of file.tensors) values.set(path, tensor(new Float32Array((await file.read(path)).buffer as ArrayBuffer), shape));
+  for (const [path, { shape }] of file.tensors)
+    values.set(path, tensor(new Float32Array((await file.read(path)).buffer as ArrayBuffer), shape));
   await source.close();
-  return { state: treeMap((leaf: unknown) => values.get(paths.get(leaf)!)!, like) as unknown as State, step: Number(file.metadata.get("step")) };
+  return {
+    state: treeMap((leaf: unknown) => values.get(paths.get(leaf)!)!, like) as unknown as State,
+    step: Number(file.metadata.get("step")),
+  };
 }
 
 announce((await device()).description);

@@ -2,7 +2,19 @@ import fc from "fast-check";
 import type { DType } from "../src/tensor/dtype.ts";
 import { isFloat } from "../src/tensor/dtype.ts";
 import { floatToHalf, halfToFloat } from "../src/tensor/half.ts";
-import { broadcastTo, flip, mul, pad, reshape, slice, type Tensor, tensor, transpose } from "../src/tensor/index.ts";
+import {
+  broadcastTo,
+  flip,
+  logicalNot,
+  mul,
+  pad,
+  reshape,
+  slice,
+  sub,
+  type Tensor,
+  tensor,
+  transpose,
+} from "../src/tensor/index.ts";
 import { type Shape, sizeOf } from "../src/tensor/shape.ts";
 
 /** How a test case says what it wants: plain data, so that a failure prints as something one can read and rerun. */
@@ -66,11 +78,14 @@ export const shape = (
   maxRank = 5,
   options: { empty?: boolean; largest?: number } = {},
 ): fc.Arbitrary<number[]> =>
-  fc.array(extent(65, options.empty), { minLength: minRank, maxLength: maxRank }).map((extents) => {
-    const fits: number[] = [];
-    for (const n of extents) fits.push(n * Math.max(1, sizeOf(fits)) <= (options.largest ?? LARGEST) ? n : (n % 2) + 1);
-    return fits;
-  });
+  fc
+    .tuple(fc.array(extent(65, options.empty), { minLength: minRank, maxLength: maxRank }), fc.nat(4))
+    .map(([extents, turn]) => {
+      const fits: number[] = [];
+      for (const n of extents)
+        fits.push(n * Math.max(1, sizeOf(fits)) <= (options.largest ?? LARGEST) ? n : (n % 2) + 1);
+      return [...fits.slice(turn), ...fits.slice(0, turn)]; // the small extents are not always the last
+    });
 
 /** Random decisions of a look. */
 export const numbers = fc.array(fc.nat(), { minLength: 12, maxLength: 12 });
@@ -89,7 +104,7 @@ export function argument(
   { domain = "real", dtype = "f32", zeros = true }: ArgumentOptions = {},
 ): fc.Arbitrary<Argument> {
   return fc
-    .tuple(seed, fc.array(fc.tuple(fc.constantFrom(...KINDS), numbers), { maxLength: 2 }))
+    .tuple(seed, fc.array(fc.tuple(fc.constantFrom(...KINDS), numbers), { maxLength: 3 }))
     .map(([seed, wanted]) => {
       const views: Look[] = [];
       let to = shape;
@@ -150,16 +165,23 @@ function refactored(size: number, numbers: readonly number[]): number[] {
 /** The stored tensor of an argument, with its values in float64. */
 export function leafOf({ shape, dtype, domain, seed, views }: Argument): { leaf: Tensor; data: Float64Array } {
   const stored = views[0]?.from ?? shape;
-  const data = valuesOf(domain, dtype, sizeOf(stored), seed);
+  const values = valuesOf(domain, dtype, sizeOf(stored), seed);
+  const computed = views.filter(({ kind }) => kind === "compute").length % 2 === 1;
+  const data = computed ? values.map(before(dtype, domain)) : values;
   const typed =
     dtype === "i32" ? Int32Array.from(data) : dtype === "u32" ? Uint32Array.from(data) : Float32Array.from(data);
   return { leaf: tensor(typed, stored, dtype), data };
 }
 
-/** What the op sees, given the stored tensor. */
-export const seen = (leaf: Tensor, { views }: Argument): Tensor => views.reduce(look, leaf);
+/** The stored value of what `compute` shows as v. */
+const before = (dtype: DType, domain: Domain): ((v: number) => number) =>
+  domain === "wide" ? Number : dtype === "u32" ? (v) => (1 - v) >>> 0 : (v) => 1 - v;
 
-export function look(x: Tensor, view: Look): Tensor {
+/** What the op sees, given the stored tensor. */
+export const seen = (leaf: Tensor, { views, domain }: Argument): Tensor =>
+  views.reduce((x, view) => look(x, view, domain), leaf);
+
+export function look(x: Tensor, view: Look, domain: Domain = "real"): Tensor {
   switch (view.kind) {
     case "transpose":
       return transpose(x, view.perm);
@@ -173,8 +195,9 @@ export function look(x: Tensor, view: Look): Tensor {
       return pad(x, view.widths);
     case "reshape":
       return reshape(x, view.shape);
-    case "compute":
-      return x.dtype === "bool" ? x : mul(x, 1);
+    case "compute": // 1 − x: exact, and not 0 where x is
+      if (x.dtype === "bool") return logicalNot(x);
+      return domain === "wide" ? mul(x, 1) : sub(1, x);
   }
 }
 
@@ -211,7 +234,12 @@ export function valuesOf(domain: Domain, dtype: DType, count: number, seed: numb
         return between(0, 1);
     }
   };
-  const fit = dtype === "f16" ? (v: number) => halfToFloat(floatToHalf(Float32Array.of(v)))[0] : isFloat(dtype) ? Math.fround : Math.trunc;
+  const fit =
+    dtype === "f16"
+      ? (v: number) => halfToFloat(floatToHalf(Float32Array.of(v)))[0]
+      : isFloat(dtype)
+        ? Math.fround
+        : Math.trunc;
   return Float64Array.from({ length: count }, (_, i) => fit(draw(i)));
 }
 

@@ -1,7 +1,17 @@
 // The command line as a person uses it: child processes, real files, exit codes.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -20,10 +30,22 @@ interface Outcome {
 
 function coop(...words: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", MAIN, ...words], { timeout: TIMEOUT, env: { ...process.env, COOP_QUIET: "1" } }, (error, stdout, stderr) => {
-      const code = error ? (typeof error.code === "number" ? error.code : -1) : 0;
-      resolve({ code, stdout, stderr: stderr.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: max")).join("\n") });
-    });
+    execFile(
+      process.execPath,
+      ["--import", "tsx", MAIN, ...words],
+      { timeout: TIMEOUT, env: { ...process.env, COOP_QUIET: "1" } },
+      (error, stdout, stderr) => {
+        const code = error ? (typeof error.code === "number" ? error.code : -1) : 0;
+        resolve({
+          code,
+          stdout,
+          stderr: stderr
+            .split("\n")
+            .filter((line) => line !== "" && !line.startsWith("Warning: max"))
+            .join("\n"),
+        });
+      },
+    );
   });
 }
 
@@ -53,7 +75,9 @@ async function draw(dir: string, task: string, perClass: number, classes: number
       if (labels[i] >= classes) continue;
       const folder = join(dir, split, classNames[labels[i]].replaceAll(" ", "_"));
       mkdirSync(folder, { recursive: true });
-      await sharp(data, { raw: { width: PICTURE_SIZE, height: PICTURE_SIZE, channels: 3 } }).png().toFile(join(folder, `${i}.png`));
+      await sharp(data, { raw: { width: PICTURE_SIZE, height: PICTURE_SIZE, channels: 3 } })
+        .png()
+        .toFile(join(folder, `${i}.png`));
     }
   }
 }
@@ -93,14 +117,40 @@ describe("help and usage", { concurrency: 2 }, () => {
 
 describe("bad input", { concurrency: 2 }, () => {
   const out = () => join(root, "never-written");
-  const train = async (dir: string, ...flags: string[]) => coop("train", dir, "--epochs", "1", "--shots", "2", "--out", out(), ...flags);
+  const train = async (dir: string, ...flags: string[]) =>
+    coop("train", dir, "--epochs", "1", "--shots", "2", "--out", out(), ...flags);
 
   for (const [what, make, flags, pattern] of [
     ["a missing folder", () => join(root, "pictuers"), [], /pictuers.*(no|not|missing)/i],
-    ["an empty class", () => spoiled("empty", (d) => mkdirSync(join(d, "train", "zebra"))), [], /zebra.*holds no picture/],
-    ["one class", () => spoiled("one", (d) => readdirSync(join(d, "train")).slice(1).forEach((c) => ["train", "test"].forEach((s) => rmSync(join(d, s, c), { recursive: true })))), [], /one class|two classes|only/i],
-    ["a truncated PNG", () => spoiled("cut", (d) => truncateSync(firstPicture(d), 100)), ["--shots", "6"], /damaged or cut short/],
-    ["a text file named .jpg", () => spoiled("text", (d) => writeFileSync(join(firstFolder(d), "note.jpg"), "<html>not found</html>")), ["--shots", "7"], /note\.jpg.*text/],
+    [
+      "an empty class",
+      () => spoiled("empty", (d) => mkdirSync(join(d, "train", "zebra"))),
+      [],
+      /zebra.*holds no picture/,
+    ],
+    [
+      "one class",
+      () =>
+        spoiled("one", (d) =>
+          readdirSync(join(d, "train"))
+            .slice(1)
+            .forEach((c) => ["train", "test"].forEach((s) => rmSync(join(d, s, c), { recursive: true }))),
+        ),
+      [],
+      /one class|two classes|only/i,
+    ],
+    [
+      "a truncated PNG",
+      () => spoiled("cut", (d) => truncateSync(firstPicture(d), 100)),
+      ["--shots", "6"],
+      /damaged or cut short/,
+    ],
+    [
+      "a text file named .jpg",
+      () => spoiled("text", (d) => writeFileSync(join(firstFolder(d), "note.jpg"), "<html>not found</html>")),
+      ["--shots", "7"],
+      /note\.jpg.*text/,
+    ],
     ["a NaN learning rate", () => pictures, ["--learning-rate", "NaN"], /--learning-rate is NaN/],
     ["no epochs", () => pictures, ["--epochs", "0"], /--epochs is 0/],
     ["labels past the context", () => pictures, ["--context-tokens", "31"], /31 of them context; this model takes 32/],
@@ -136,7 +186,9 @@ describe("bad input", { concurrency: 2 }, () => {
 
 test("zero-shot and embed", { timeout: TIMEOUT }, async () => {
   const picture = firstPicture(pictures);
-  const result = json(await coop("zero-shot", picture, picture, "--labels", "forest,sea,star", "--template", "a {}.", "--json"));
+  const result = json(
+    await coop("zero-shot", picture, picture, "--labels", "forest,sea,star", "--template", "a {}.", "--json"),
+  );
   assert.deepEqual(Object.keys(result), ["model", "template", "device", "results"]);
   assert.equal(result.template, "a {}.");
   assert.equal(result.results.length, 2);
@@ -144,11 +196,17 @@ test("zero-shot and embed", { timeout: TIMEOUT }, async () => {
   assert.equal(file, picture);
   assert.equal(labels.length, 3);
   assert.ok(Math.abs(labels.reduce((sum, { score }) => sum + score, 0) - 1) < 1e-5);
-  assert.deepEqual(labels.map(({ score }) => score), labels.map(({ score }) => score).sort((a, b) => b - a));
+  assert.deepEqual(
+    labels.map(({ score }) => score),
+    labels.map(({ score }) => score).sort((a, b) => b - a),
+  );
 
   const plain = json(await coop("embed", "--text", "a photo of a star.", "a red ball.", "--json"));
   assert.equal(plain.dim, 64);
-  assert.deepEqual(plain.embeddings.map((e: { input: string }) => e.input), ["a photo of a star.", "a red ball."]);
+  assert.deepEqual(
+    plain.embeddings.map((e: { input: string }) => e.input),
+    ["a photo of a star.", "a red ball."],
+  );
   const unit = json(await coop("embed", picture, "--normalize", "--json"));
   assert.equal(unit.embeddings[0].values.length, 64);
   assert.ok(Math.abs(Math.hypot(...unit.embeddings[0].values) - 1) < 1e-5);
@@ -163,8 +221,18 @@ test("train, eval, predict", { timeout: 4 * TIMEOUT }, async () => {
   assert.equal(result.classes.length, 4);
   assert.equal(result.epochs, 12);
   assert.ok(Number.isFinite(result.finalLoss));
-  assert.deepEqual(readdirSync(out).sort(), ["README.md", "adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "report.html", "splits.json"]);
-  const metrics = readFileSync(join(out, "metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(readdirSync(out).sort(), [
+    "README.md",
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "metrics.jsonl",
+    "report.html",
+    "splits.json",
+  ]);
+  const metrics = readFileSync(join(out, "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   assert.equal(metrics.length, 12);
   assert.equal(metrics[0].learningRate, 1e-5);
   assert.ok(metrics[11].loss < metrics[0].loss, "the loss falls");
@@ -186,8 +254,16 @@ test("train, eval, predict", { timeout: 4 * TIMEOUT }, async () => {
 
   const twin = join(root, "twin");
   json(await coop("train", pictures, ...flags, "--out", twin, "--json"));
-  assert.deepEqual(readFileSync(join(twin, "adapter_model.safetensors")), readFileSync(join(out, "adapter_model.safetensors")), "same seed, same bits");
-  refused(await coop("predict", firstPicture(pictures), "--prompt", join(root, "nothing")), 1, /no adapter_config\.json/);
+  assert.deepEqual(
+    readFileSync(join(twin, "adapter_model.safetensors")),
+    readFileSync(join(out, "adapter_model.safetensors")),
+    "same seed, same bits",
+  );
+  refused(
+    await coop("predict", firstPicture(pictures), "--prompt", join(root, "nothing")),
+    1,
+    /no adapter_config\.json/,
+  );
 });
 
 test("doctor: every kernel agrees with float64", { timeout: TIMEOUT }, async () => {

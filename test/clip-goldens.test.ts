@@ -7,7 +7,7 @@ import { valueAndGrad } from "../src/autograd/index.ts";
 import { type Clip, similarityLogits, textBatch } from "../src/clip/index.ts";
 import { promptLearner } from "../src/coop/prompt-learner.ts";
 import { compile, device, read, tensor } from "../src/tensor/index.ts";
-import { golden, type GoldenArray, goldenFolder, goldenModel, relativeError } from "./golden-model.ts";
+import { type GoldenArray, golden, goldenFolder, goldenModel, relativeError } from "./golden-model.ts";
 
 const FORWARD = 2e-5;
 const GRADIENT = 5e-5;
@@ -15,7 +15,10 @@ const GRADIENT = 5e-5;
 interface Cases {
   readonly texts: string[];
   readonly class_names: string[];
-  readonly cases: Record<string, { method: string; context: string; position: "end" | "middle" | "front"; context_tokens: number; loss: number }>;
+  readonly cases: Record<
+    string,
+    { method: string; context: string; position: "end" | "middle" | "front"; context_tokens: number; loss: number }
+  >;
 }
 
 const asTensor = ({ data, shape }: GoldenArray) => tensor(data, shape);
@@ -53,7 +56,10 @@ for (const preset of ["tiny-vit", "odd-vit", "ViT-B-32"]) {
           position,
           classSpecific: context === "class-specific",
         });
-        const batch = { features: asTensor(arrays.get("features")!), labels: tensor(Int32Array.from(arrays.get("labels")!.data)) };
+        const batch = {
+          features: asTensor(arrays.get("features")!),
+          labels: tensor(Int32Array.from(arrays.get("labels")!.data)),
+        };
         const all = compile((params: { context: ReturnType<typeof tensor> }) => ({
           texts: learner.textFeatures(params),
           logits: learner.logits(params, batch),
@@ -63,7 +69,10 @@ for (const preset of ["tiny-vit", "odd-vit", "ViT-B-32"]) {
         const [loss, gradient] = result.loss;
         assert.ok(relativeError(result.texts, arrays.get("text_features")!.data) < FORWARD);
         assert.ok(relativeError(result.logits, arrays.get("logits")!.data) < FORWARD);
-        assert.ok(Math.abs(loss[0] - expected) < FORWARD * Math.max(1, expected), `loss ${loss[0]}, expected ${expected}`);
+        assert.ok(
+          Math.abs(loss[0] - expected) < FORWARD * Math.max(1, expected),
+          `loss ${loss[0]}, expected ${expected}`,
+        );
         assert.ok(relativeError(gradient.context, arrays.get("grad_ctx")!.data) < GRADIENT);
         all.free();
       });
@@ -78,7 +87,10 @@ test("rows cut behind the last end token give the features of full rows", { time
   assert.deepEqual(cut.ids.shape, [2, 7]);
   const plain = promptLearner(clip, ["dog", "pho"], { contextTokens: 4, plain: true });
   const short = promptLearner(clip, ["dog", "pho"], { contextTokens: 4 });
-  const context = tensor(Float32Array.from({ length: 4 * 64 }, (_, i) => Math.sin(i)), [4, 64]);
+  const context = tensor(
+    Float32Array.from({ length: 4 * 64 }, (_, i) => Math.sin(i)),
+    [4, 64],
+  );
   const [a, b] = (await read([plain.textFeatures({ context }), short.textFeatures({ context })])) as Float32Array[];
   assert.ok(relativeError(b, a) < 1e-6);
 });

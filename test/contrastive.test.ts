@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adamw, valueAndGrad } from "../src/autograd/index.ts";
-import { type ClipConfig, type ClipParams, clampLogitScale, contrastiveLoss, initClip, MAX_LOGIT_SCALE, pretrainLoss } from "../src/clip/index.ts";
+import {
+  type ClipConfig,
+  type ClipParams,
+  clampLogitScale,
+  contrastiveLoss,
+  initClip,
+  MAX_LOGIT_SCALE,
+  pretrainLoss,
+} from "../src/clip/index.ts";
 import { compile, device, key, read, tensor } from "../src/tensor/index.ts";
 import { forEachLeaf } from "../src/tensor/tree.ts";
 
@@ -25,8 +33,11 @@ test("the symmetric loss in float64", TIMEOUT, async () => {
     return row.map((v) => v / Math.hypot(...row));
   };
   const s = Math.exp(1.3);
-  const logits = Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_v, j) => s * unit(a, i).reduce((sum, v, d) => sum + v * unit(b, j)[d], 0)));
-  const crossEntropy = (rows: number[][]) => rows.reduce((sum, row, i) => sum + Math.log(row.reduce((t, v) => t + Math.exp(v), 0)) - row[i], 0) / n;
+  const logits = Array.from({ length: n }, (_, i) =>
+    Array.from({ length: n }, (_v, j) => s * unit(a, i).reduce((sum, v, d) => sum + v * unit(b, j)[d], 0)),
+  );
+  const crossEntropy = (rows: number[][]) =>
+    rows.reduce((sum, row, i) => sum + Math.log(row.reduce((t, v) => t + Math.exp(v), 0)) - row[i], 0) / n;
   const columns = logits.map((_, j) => logits.map((row) => row[j]));
   const expected = (crossEntropy(logits) + crossEntropy(columns)) / 2;
   const loss = await contrastiveLoss(tensor(a, [n, 3]), tensor(b, [n, 3]), tensor(1.3)).item();
@@ -37,12 +48,16 @@ test("initial parameters are spread as they should be and differ between keys", 
   const wide: ClipConfig = { ...config, text: { ...config.text, width: 64, vocabularySize: 500 } };
   const [a, b] = [await read(initClip(wide, key(1))), await read(initClip(wide, key(2)))];
   const deviation = (x: ArrayLike<number>) => Math.sqrt(Array.from(x).reduce((sum, v) => sum + v * v, 0) / x.length);
-  const near = (x: ArrayLike<number>, std: number) => assert.ok(Math.abs(deviation(x) / std - 1) < 0.1, `${deviation(x)}, not ${std}`);
+  const near = (x: ArrayLike<number>, std: number) =>
+    assert.ok(Math.abs(deviation(x) / std - 1) < 0.1, `${deviation(x)}, not ${std}`);
   near(a.text.tokenEmbedding as Float32Array, 0.02);
   near(a.text.blocks[0].inProjection.weight as Float32Array, 64 ** -0.5);
   near(a.text.blocks[0].contract.weight as Float32Array, 64 ** -0.5 * 2 ** -0.5);
   near(a.text.blocks[0].expand.weight as Float32Array, 128 ** -0.5);
-  assert.deepEqual([...(a.text.blocks[0].inProjection.bias as Float32Array)].filter((v) => v !== 0), []);
+  assert.deepEqual(
+    [...(a.text.blocks[0].inProjection.bias as Float32Array)].filter((v) => v !== 0),
+    [],
+  );
   assert.ok(Math.abs((a.logitScale as Float32Array)[0] - Math.log(1 / 0.07)) < 1e-6);
   assert.notDeepEqual(a.text.projection, b.text.projection);
   forEachLeaf(a, (leaf, path) => assert.ok((leaf as Float32Array).every(Number.isFinite), path));
@@ -51,16 +66,25 @@ test("initial parameters are spread as they should be and differ between keys", 
 test("training tells pairs apart", TIMEOUT, async () => {
   const n = 6;
   const batch = {
-    images: tensor(Float32Array.from({ length: n * 3 * 64 }, (_, i) => Math.sin(i * (1 + Math.floor(i / 192)))), [n, 3, 8, 8]),
-    ids: tensor(Int32Array.from({ length: n * 4 }, (_, i) => (i % 4 === 0 ? 18 : i % 4 === 3 ? 19 : 1 + ((7 * i) % 17))), [n, 4]),
+    images: tensor(
+      Float32Array.from({ length: n * 3 * 64 }, (_, i) => Math.sin(i * (1 + Math.floor(i / 192)))),
+      [n, 3, 8, 8],
+    ),
+    ids: tensor(
+      Int32Array.from({ length: n * 4 }, (_, i) => (i % 4 === 0 ? 18 : i % 4 === 3 ? 19 : 1 + ((7 * i) % 17))),
+      [n, 4],
+    ),
     ends: tensor(new Int32Array(n).fill(3)),
   };
   const optimizer = adamw({ learningRate: 0.01, weightDecay: 0 });
-  const step = compile((params: ClipParams, state: ReturnType<typeof optimizer.init>) => {
-    const [loss, grads] = valueAndGrad((p: ClipParams) => pretrainLoss(p, config, batch))(params);
-    const [updated, next] = optimizer.update(grads, state, params);
-    return [clampLogitScale(updated), next, loss] as const;
-  }, { donate: [0, 1] });
+  const step = compile(
+    (params: ClipParams, state: ReturnType<typeof optimizer.init>) => {
+      const [loss, grads] = valueAndGrad((p: ClipParams) => pretrainLoss(p, config, batch))(params);
+      const [updated, next] = optimizer.update(grads, state, params);
+      return [clampLogitScale(updated), next, loss] as const;
+    },
+    { donate: [0, 1] },
+  );
   let params = initClip(config, key(3));
   let state = optimizer.init(params);
   const losses: number[] = [];

@@ -11,7 +11,9 @@ import { makeModel } from "./make-model.mjs";
 
 /** Goldens of this folder, or the full-size ones beside the checkout; undefined where they are not there. */
 export function goldenFolder(name: string): string | undefined {
-  return [join(import.meta.dirname, "goldens", name), join(import.meta.dirname, "../../shared/goldens", name)].find((path) => existsSync(path));
+  return [join(import.meta.dirname, "goldens", name), join(import.meta.dirname, "../../shared/goldens", name)].find(
+    (path) => existsSync(path),
+  );
 }
 
 /** The ids of every text that the goldens use, so that no vocabulary file is needed. */
@@ -58,7 +60,14 @@ export async function goldenModel(preset: string): Promise<Clip> {
     const config = readConfig(JSON.parse(readFileSync(join(dir, "config.json"), "utf8")));
     const file = await fileBytes(join(dir, "model.safetensors"));
     const params = await loadWeights(await openSafetensors(file), config).finally(file.close);
-    return await makeClip({ name: preset, config, params, tokenizer, pixels: clipPreprocess(config.vision.imageSize), sha256: "0".repeat(64) });
+    return await makeClip({
+      name: preset,
+      config,
+      params,
+      tokenizer,
+      pixels: clipPreprocess(config.vision.imageSize),
+      sha256: "0".repeat(64),
+    });
   } finally {
     rmSync(dir, { recursive: true });
   }
@@ -86,7 +95,9 @@ export async function golden(folder: string, name: string): Promise<Map<string, 
 }
 
 const integers = (dtype: string, bytes: Uint8Array): Float32Array =>
-  dtype === "I64" ? Float32Array.from(new BigInt64Array(bytes.slice().buffer), Number) : Float32Array.from(new Int32Array(bytes.slice().buffer));
+  dtype === "I64"
+    ? Float32Array.from(new BigInt64Array(bytes.slice().buffer), Number)
+    : Float32Array.from(new Int32Array(bytes.slice().buffer));
 
 /** ‖a − b‖ / ‖b‖. */
 export function relativeError(a: HostArray, b: Float32Array): number {

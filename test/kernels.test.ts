@@ -49,7 +49,7 @@ function graph(kase: OpCase, call: Call, leaves: readonly Tensor[]): Tensor[] {
 /** Both ways give what the float64 reference gives, and so does the other. */
 async function agree(kase: OpCase, first: CompileOptions, second: CompileOptions): Promise<void> {
   const calls = fc
-    .sample(kase.calls, { numRuns: 200, seed: SEED + 1 })
+    .sample(fc.noBias(kase.calls), { numRuns: 200, seed: SEED + 1 })
     .filter(({ args }) => args.every(({ dtype }) => dtype !== "f16"))
     .slice(0, 8 * MORE);
   const [a, b] = [await compute(kase, calls, first), await compute(kase, calls, second)];

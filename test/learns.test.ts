@@ -23,7 +23,10 @@ let test_: { features: Float32Array; labels: readonly number[] };
 async function encoded(split: "train" | "test") {
   const { pixels, labels, classNames: names } = taskPictures(TASK, { perClass: 24, seed: 5, split });
   classNames = names;
-  const features = await imageFeatures(clip, pixels.map((data) => clip.preprocess({ width: PICTURE_SIZE, height: PICTURE_SIZE, data })));
+  const features = await imageFeatures(
+    clip,
+    pixels.map((data) => clip.preprocess({ width: PICTURE_SIZE, height: PICTURE_SIZE, data })),
+  );
   return { features, labels };
 }
 
@@ -34,12 +37,17 @@ before(async () => {
   test_ = await encoded("test");
 });
 
-const accuracyOf = async (classes: Float32Array) => accuracy(overall(await confusionOf(clip, test_.features, test_.labels, classes)));
+const accuracyOf = async (classes: Float32Array) =>
+  accuracy(overall(await confusionOf(clip, test_.features, test_.labels, classes)));
 
 for (const seed of [1, 2, 3]) {
   test(`seed ${seed}: 16 shots gain 10 points and more over "${NAIVE_TEMPLATE}"`, { timeout: 240_000 }, async () => {
     const dim = clip.config.embedDim;
-    const shots = fewShot(pool.labels.map((label, index) => ({ label, index })), SHOTS, new MersenneTwister(seed));
+    const shots = fewShot(
+      pool.labels.map((label, index) => ({ label, index })),
+      SHOTS,
+      new MersenneTwister(seed),
+    );
     const features = new Float32Array(shots.length * dim);
     shots.forEach(({ index }, i) => {
       features.set(pool.features.subarray(index * dim, (index + 1) * dim), i * dim);
@@ -51,7 +59,9 @@ for (const seed of [1, 2, 3]) {
       held.push((await device()).memory().byOwner.values);
     });
     const zeroShot = await accuracyOf(await classFeatures(clip, classNames, [NAIVE_TEMPLATE]));
-    const learned = await accuracyOf(await promptFeatures(clip, classNames, { context, shape: [16, clip.config.text.width], position: "end" }));
+    const learned = await accuracyOf(
+      await promptFeatures(clip, classNames, { context, shape: [16, clip.config.text.width], position: "end" }),
+    );
     assert.ok(learned >= zeroShot + 0.1, `zero-shot ${zeroShot}, learned ${learned}`);
     // what earlier trainings left may be collected meanwhile, so it may fall, but never rise
     assert.ok(Math.max(...held.slice(2)) <= held[1], `bytes of values after each epoch: ${held}`);

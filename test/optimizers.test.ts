@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { adamw, clipByGlobalNorm, constantWarmup, cosine, globalNorm, linearWarmup, sgd } from "../src/autograd/index.ts";
+import {
+  adamw,
+  clipByGlobalNorm,
+  constantWarmup,
+  cosine,
+  globalNorm,
+  linearWarmup,
+  sgd,
+} from "../src/autograd/index.ts";
 import { device, read, type Tensor, tensor } from "../src/tensor/index.ts";
 
 const TIMEOUT = { timeout: 60_000 };
@@ -14,7 +22,10 @@ const G = [
 ];
 
 /** Runs three steps of an optimizer on one parameter and returns it after each. */
-async function run(step: (g: Tensor, p: Tensor, state: unknown) => [Tensor, unknown], state: (p: Tensor) => unknown): Promise<number[][]> {
+async function run(
+  step: (g: Tensor, p: Tensor, state: unknown) => [Tensor, unknown],
+  state: (p: Tensor) => unknown,
+): Promise<number[][]> {
   let p = tensor(P);
   let s = state(p);
   const seen: number[][] = [];
@@ -26,7 +37,14 @@ async function run(step: (g: Tensor, p: Tensor, state: unknown) => [Tensor, unkn
 }
 
 function close(got: number[][], expected: number[][]): void {
-  got.forEach((row, i) => row.forEach((v, j) => assert.ok(Math.abs(v - expected[i][j]) < 2e-6 * Math.max(1, Math.abs(expected[i][j])), `step ${i}: ${v}, not ${expected[i][j]}`)));
+  got.forEach((row, i) =>
+    row.forEach((v, j) =>
+      assert.ok(
+        Math.abs(v - expected[i][j]) < 2e-6 * Math.max(1, Math.abs(expected[i][j])),
+        `step ${i}: ${v}, not ${expected[i][j]}`,
+      ),
+    ),
+  );
 }
 
 for (const nesterov of [false, true]) {
@@ -43,7 +61,13 @@ for (const nesterov of [false, true]) {
       });
       expected.push([...p]);
     }
-    close(await run((g, q, s) => optimizer.update(g, s as never, q), (q) => optimizer.init(q)), expected);
+    close(
+      await run(
+        (g, q, s) => optimizer.update(g, s as never, q),
+        (q) => optimizer.init(q),
+      ),
+      expected,
+    );
   });
 }
 

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { memoryBytes } from "../src/clip/bytes.ts";
-import { floatToHalf } from "../src/tensor/half.ts";
 import { openSafetensors, writeSafetensors } from "../src/clip/safetensors.ts";
 import { writeRunFolder } from "../src/coop/atomic.ts";
 import { runCard, shellCommand } from "../src/coop/run-card.ts";
@@ -24,6 +23,7 @@ import {
 } from "../src/coop/run-files.ts";
 import { confusionMatrix, interval, overall } from "../src/coop/score.ts";
 import { FormatError, InputError } from "../src/tensor/errors.ts";
+import { floatToHalf } from "../src/tensor/half.ts";
 
 const CONFIG: RunConfig = {
   model: { name: "openai/clip-vit-base-patch32", revision: "3d74acf9", sha256: "ab".repeat(32) },

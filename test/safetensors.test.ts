@@ -6,9 +6,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { blobBytes, fileBytes, memoryBytes } from "../src/clip/bytes.ts";
 import { bfloatToFloat, toFloat32 } from "../src/clip/half.ts";
-import { floatToHalf, halfToFloat } from "../src/tensor/half.ts";
 import { openSafetensors, writeSafetensors } from "../src/clip/safetensors.ts";
 import { FormatError, InputError } from "../src/tensor/errors.ts";
+import { floatToHalf, halfToFloat } from "../src/tensor/half.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const u64 = (value: bigint) => new Uint8Array(new BigUint64Array([value]).buffer);

@@ -51,7 +51,10 @@ export function onPath(outputs: readonly Tensor[], wrt: readonly Tensor[]): Set<
     const waiting = open.filter((input) => !leads.has(input));
     if (waiting.length > 0) stack.push(...waiting);
     else {
-      leads.set(node, open.some((input) => leads.get(input)));
+      leads.set(
+        node,
+        open.some((input) => leads.get(input)),
+      );
       stack.pop();
     }
   }

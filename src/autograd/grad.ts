@@ -14,8 +14,12 @@ import { backward, onPath } from "./backward.ts";
 function variables<T>(tree: T): { tree: T; leaves: Tensor[] } {
   const leaves: Tensor[] = [];
   forEachLeaf(tree, (leaf, path) => {
-    if (!(leaf instanceof Tensor)) throw new CoopError(`grad: ${path || "the argument"} is not a tensor; gradients are taken with respect to trees of tensors`);
-    if (!isFloat(leaf.dtype)) throw new DTypeError(`grad: ${path || "the argument"} is ${leaf.dtype}; gradients exist for float tensors`);
+    if (!(leaf instanceof Tensor))
+      throw new CoopError(
+        `grad: ${path || "the argument"} is not a tensor; gradients are taken with respect to trees of tensors`,
+      );
+    if (!isFloat(leaf.dtype))
+      throw new DTypeError(`grad: ${path || "the argument"} is ${leaf.dtype}; gradients exist for float tensors`);
     leaves.push(identity(leaf));
   });
   return { tree: fill(tree, leaves), leaves };
@@ -35,12 +39,16 @@ function fill<T>(tree: T, leaves: readonly Tensor[]): T {
  * const [loss, grads] = valueAndGrad((p, x) => mean(square(matmul(x, p.w))))({ w }, x);
  * @throws ShapeError where the function does not return a scalar
  */
-export function valueAndGrad<P, Rest extends unknown[]>(f: (params: P, ...rest: Rest) => Tensor): (params: P, ...rest: Rest) => [Tensor, P] {
+export function valueAndGrad<P, Rest extends unknown[]>(
+  f: (params: P, ...rest: Rest) => Tensor,
+): (params: P, ...rest: Rest) => [Tensor, P] {
   return (params, ...rest) => {
     const { tree, leaves } = variables(params);
     const value = inline(() => f(tree, ...rest));
     if (!(value instanceof Tensor) || value.size !== 1) {
-      throw new ShapeError(`grad: the function returns ${value instanceof Tensor ? `shape ${showShape(value.shape)}` : typeof value}, not a scalar tensor`);
+      throw new ShapeError(
+        `grad: the function returns ${value instanceof Tensor ? `shape ${showShape(value.shape)}` : typeof value}, not a scalar tensor`,
+      );
     }
     const gradients = inline(() => backward([value], [ones(value.shape, value.dtype)], leaves));
     return [value, fill(params, withZeros(gradients, leaves))];
@@ -48,12 +56,15 @@ export function valueAndGrad<P, Rest extends unknown[]>(f: (params: P, ...rest: 
 }
 
 /** The function that returns the gradient of a scalar function with respect to its first argument. */
-export function grad<P, Rest extends unknown[]>(f: (params: P, ...rest: Rest) => Tensor): (params: P, ...rest: Rest) => P {
+export function grad<P, Rest extends unknown[]>(
+  f: (params: P, ...rest: Rest) => Tensor,
+): (params: P, ...rest: Rest) => P {
   const both = valueAndGrad(f);
   return (params, ...rest) => both(params, ...rest)[1];
 }
 
-const withZeros = (gradients: readonly (Tensor | undefined)[], like: readonly Tensor[]): Tensor[] => gradients.map((g, i) => g ?? zerosLike(like[i]));
+const withZeros = (gradients: readonly (Tensor | undefined)[], like: readonly Tensor[]): Tensor[] =>
+  gradients.map((g, i) => g ?? zerosLike(like[i]));
 
 /**
  * The value of a function and its vector–Jacobian product: `pull(w)` is wᵀJ, for w of the output's structure.
@@ -70,7 +81,9 @@ export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) =>
     (cotangent) => {
       const cotangents = treeLeaves<Tensor>(cotangent);
       if (cotangents.length !== outputs.length || cotangents.some((c, i) => !sameShape(c.shape, outputs[i].shape))) {
-        throw new ShapeError(`vjp: the cotangent's shapes ${cotangents.map((c) => showShape(c.shape))} are not the output's ${outputs.map((o) => showShape(o.shape))}`);
+        throw new ShapeError(
+          `vjp: the cotangent's shapes ${cotangents.map((c) => showShape(c.shape))} are not the output's ${outputs.map((o) => showShape(o.shape))}`,
+        );
       }
       const gradients = inline(() => backward(outputs, cotangents, leaves, path));
       return fill(params, withZeros(gradients, leaves));
@@ -90,7 +103,9 @@ export function jvp<P, R>(f: (params: P) => R, params: P, tangent: P): [R, R] {
   const tangents = treeLeaves<Tensor>(tangent);
   const leaves = treeLeaves<Tensor>(params);
   if (tangents.length !== leaves.length || tangents.some((t, i) => !sameShape(t.shape, leaves[i].shape))) {
-    throw new ShapeError(`jvp: the tangent's shapes ${tangents.map((t) => showShape(t.shape))} are not the argument's ${leaves.map((l) => showShape(l.shape))}`);
+    throw new ShapeError(
+      `jvp: the tangent's shapes ${tangents.map((t) => showShape(t.shape))} are not the argument's ${leaves.map((l) => showShape(l.shape))}`,
+    );
   }
   const pushed = backward(pulled, tangents, dummies);
   return [value, fill(value, withZeros(pushed, outputs))];
@@ -110,10 +125,13 @@ export function customVjp<Args extends Tensor[]>(
   return (...args) =>
     custom(f(...args), args, (g, output) => {
       const gradients = rule(g, args, output);
-      if (gradients.length !== args.length) throw new CoopError(`customVjp: ${gradients.length} gradients for ${args.length} arguments`);
+      if (gradients.length !== args.length)
+        throw new CoopError(`customVjp: ${gradients.length} gradients for ${args.length} arguments`);
       gradients.forEach((d, i) => {
         if (!sameShape(d.shape, args[i].shape)) {
-          throw new ShapeError(`customVjp: gradient ${i} has shape ${showShape(d.shape)}, its argument ${showShape(args[i].shape)}`);
+          throw new ShapeError(
+            `customVjp: gradient ${i} has shape ${showShape(d.shape)}, its argument ${showShape(args[i].shape)}`,
+          );
         }
       });
       return gradients;
@@ -131,8 +149,17 @@ export function checkpoint<Args extends unknown[]>(f: (...args: Args) => Tensor)
     const leaves = treeLeaves(args).filter((leaf) => leaf instanceof Tensor);
     return custom(f(...args), leaves, (g) => {
       const again = new Map(leaves.map((leaf) => [leaf, after(leaf, g)]));
-      const replayed = f(...(treeMap((leaf: unknown) => (leaf instanceof Tensor ? again.get(leaf) : leaf), args) as Args));
-      return withZeros(backward([replayed], [g], leaves.map((leaf) => again.get(leaf)!)), leaves);
+      const replayed = f(
+        ...(treeMap((leaf: unknown) => (leaf instanceof Tensor ? again.get(leaf) : leaf), args) as Args),
+      );
+      return withZeros(
+        backward(
+          [replayed],
+          [g],
+          leaves.map((leaf) => again.get(leaf)!),
+        ),
+        leaves,
+      );
     });
   };
 }

@@ -33,7 +33,8 @@ function checkRate(name: string, value: number): void {
   if (!Number.isFinite(value) || value < 0) throw new CoopError(`${name} is ${value}; it is a finite number ≥ 0`);
 }
 
-const map = <P>(f: (...leaves: Tensor[]) => Tensor, tree: P, ...rest: unknown[]): P => treeMap(f as (leaf: Tensor) => Tensor, tree, ...rest) as P;
+const map = <P>(f: (...leaves: Tensor[]) => Tensor, tree: P, ...rest: unknown[]): P =>
+  treeMap(f as (leaf: Tensor) => Tensor, tree, ...rest) as P;
 
 /**
  * Stochastic gradient descent as PyTorch defines it: g ← g + λp; v ← μv + g (v = g at the first step);
@@ -42,7 +43,12 @@ const map = <P>(f: (...leaves: Tensor[]) => Tensor, tree: P, ...rest: unknown[])
  * @example
  * const optimizer = sgd({ learningRate: 0.002, momentum: 0.9, weightDecay: 5e-4 }); // CoOp's recipe
  */
-export function sgd({ learningRate, momentum = 0, weightDecay = 0, nesterov = false }: SgdOptions): Optimizer<SgdState> {
+export function sgd({
+  learningRate,
+  momentum = 0,
+  weightDecay = 0,
+  nesterov = false,
+}: SgdOptions): Optimizer<SgdState> {
   checkRate("sgd: learningRate", learningRate);
   checkRate("sgd: momentum", momentum);
   checkRate("sgd: weightDecay", weightDecay);
@@ -51,8 +57,10 @@ export function sgd({ learningRate, momentum = 0, weightDecay = 0, nesterov = fa
     update: (grads, state, params, rate = learningRate) => {
       const decayed = weightDecay > 0 ? map((g, p) => add(g, mul(p, weightDecay)), grads, params) : grads;
       // starting from zero velocity, μ·0 + g = g is PyTorch's first step
-      const velocity = momentum > 0 ? map((v, g) => add(mul(v, momentum), g), state.velocity as typeof grads, decayed) : null;
-      const direction = velocity === null ? decayed : nesterov ? map((g, v) => add(g, mul(v, momentum)), decayed, velocity) : velocity;
+      const velocity =
+        momentum > 0 ? map((v, g) => add(mul(v, momentum), g), state.velocity as typeof grads, decayed) : null;
+      const direction =
+        velocity === null ? decayed : nesterov ? map((g, v) => add(g, mul(v, momentum)), decayed, velocity) : velocity;
       return [map((p, d) => sub(p, mul(d, rate)), params, direction), { velocity }];
     },
   };
@@ -77,7 +85,14 @@ export interface AdamWState {
 
 /** Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101, algorithm 2). */
 export function adamw(options: AdamWOptions): Optimizer<AdamWState> {
-  const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decays = (p) => p.rank >= 2 } = options;
+  const {
+    learningRate,
+    beta1 = 0.9,
+    beta2 = 0.999,
+    epsilon = 1e-8,
+    weightDecay = 0.01,
+    decays = (p) => p.rank >= 2,
+  } = options;
   checkRate("adamw: learningRate", learningRate);
   checkRate("adamw: weightDecay", weightDecay);
   return {

@@ -2,15 +2,25 @@
 export type Schedule = (step: number) => number;
 
 /** The same rate at every step. */
-export const constant = (rate: number): Schedule => () => rate;
+export const constant =
+  (rate: number): Schedule =>
+  () =>
+    rate;
 
 /** From `rate` down to `final` along half a cosine over `steps` steps (Loshchilov & Hutter, arXiv 1608.03983, eq. 5). */
-export const cosine = (rate: number, steps: number, final = 0): Schedule => (step) =>
-  final + (rate - final) * 0.5 * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps));
+export const cosine =
+  (rate: number, steps: number, final = 0): Schedule =>
+  (step) =>
+    final + (rate - final) * 0.5 * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps));
 
 /** Rises in a line to what `then` gives at its first step, for `steps` steps; `then` counts from the end of the rise. */
-export const linearWarmup = (steps: number, then: Schedule): Schedule => (step) =>
-  step < steps ? (then(0) * (step + 1)) / steps : then(step - steps);
+export const linearWarmup =
+  (steps: number, then: Schedule): Schedule =>
+  (step) =>
+    step < steps ? (then(0) * (step + 1)) / steps : then(step - steps);
 
 /** One fixed rate for `steps` steps; `then` counts from there. */
-export const constantWarmup = (rate: number, steps: number, then: Schedule): Schedule => (step) => (step < steps ? rate : then(step - steps));
+export const constantWarmup =
+  (rate: number, steps: number, then: Schedule): Schedule =>
+  (step) =>
+    step < steps ? rate : then(step - steps);

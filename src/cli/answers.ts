@@ -15,7 +15,11 @@ export interface Answer {
 export async function answer(
   input: Input,
   clip: Clip,
-  question: { readonly labels: readonly string[]; readonly features: Float32Array; readonly about: Readonly<Record<string, string>> },
+  question: {
+    readonly labels: readonly string[];
+    readonly features: Float32Array;
+    readonly about: Readonly<Record<string, string>>;
+  },
 ): Promise<number> {
   const { labels, features, about } = question;
   const files = input.some("IMAGE");
@@ -28,7 +32,11 @@ export async function answer(
   if (input.has("json")) console.log(JSON.stringify({ ...about, device: (await device()).description, results }));
   else {
     for (const result of results) console.log(show(result, files.length > 1));
-    console.log(Object.entries(about).map(([key, value]) => `${key} ${value}`).join("   "));
+    console.log(
+      Object.entries(about)
+        .map(([key, value]) => `${key} ${value}`)
+        .join("   "),
+    );
   }
   clip.free();
   return 0;
@@ -38,7 +46,10 @@ const BAR = 20;
 
 function show({ file, labels }: Answer, named: boolean): string {
   const width = Math.max(...labels.map(({ label }) => label.length));
-  const rows = labels.slice(0, 10).map(({ label, score }) => `${label.padEnd(width)}  ${score.toFixed(3)}  ${"█".repeat(Math.round(BAR * score))}`);
-  if (labels.length > rows.length) rows.push(`… ${labels.length - rows.length} more below ${labels[rows.length - 1].score.toFixed(3)}`);
+  const rows = labels
+    .slice(0, 10)
+    .map(({ label, score }) => `${label.padEnd(width)}  ${score.toFixed(3)}  ${"█".repeat(Math.round(BAR * score))}`);
+  if (labels.length > rows.length)
+    rows.push(`… ${labels.length - rows.length} more below ${labels[rows.length - 1].score.toFixed(3)}`);
   return [...(named ? [file] : []), ...rows, ""].join("\n");
 }

@@ -19,7 +19,15 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
 
 function help(): string {
   const rows = [...COMMANDS].map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
-  return ["coop: prompt learning for CLIP on WebGPU", "", "usage: coop COMMAND [arguments]", "", ...rows, "", "`coop COMMAND --help` tells more."].join("\n");
+  return [
+    "coop: prompt learning for CLIP on WebGPU",
+    "",
+    "usage: coop COMMAND [arguments]",
+    "",
+    ...rows,
+    "",
+    "`coop COMMAND --help` tells more.",
+  ].join("\n");
 }
 
 /** Runs one command line; the exit code is 0, 1 for bad input, 2 for wrong use, 130 after Ctrl-C. */
@@ -49,4 +57,3 @@ export async function main(words: readonly string[]): Promise<number> {
     return error instanceof UsageError ? 2 : 1;
   }
 }
-

@@ -31,7 +31,10 @@ export const SHARED_FLAGS: Readonly<Record<string, Flag>> = {
   help: { help: "show this text" },
 };
 
-export const MODEL_FLAG: Flag = { value: "SRC", help: "folder or address of a CLIP model (default: the tiny CLIP that comes with coop)" };
+export const MODEL_FLAG: Flag = {
+  value: "SRC",
+  help: "folder or address of a CLIP model (default: the tiny CLIP that comes with coop)",
+};
 
 /** The arguments of a command, read and checked on demand. */
 export class Input {
@@ -46,7 +49,11 @@ export class Input {
     const options = Object.fromEntries(
       Object.entries(flags).map(([flag, { value, many }]) => [
         flag,
-        { type: value ? ("string" as const) : ("boolean" as const), multiple: many === true, ...(flag === "help" ? { short: "h" } : {}) },
+        {
+          type: value ? ("string" as const) : ("boolean" as const),
+          multiple: many === true,
+          ...(flag === "help" ? { short: "h" } : {}),
+        },
       ]),
     );
     try {
@@ -76,12 +83,19 @@ export class Input {
 
   /** A comma-separated list without empty entries. */
   list(flag: string): string[] {
-    return this.required(flag).split(",").map((item) => item.trim()).filter((item) => item !== "");
+    return this.required(flag)
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
   }
 
   /** The one positional argument. */
   only(what: string): string {
-    if (this.positionals.length !== 1) missing(this.positionals.length === 0 ? `${what} is missing` : `one ${what} is taken, not ${this.positionals.length}`, this.words[0]);
+    if (this.positionals.length !== 1)
+      missing(
+        this.positionals.length === 0 ? `${what} is missing` : `one ${what} is taken, not ${this.positionals.length}`,
+        this.words[0],
+      );
     return this.positionals[0];
   }
 
@@ -93,14 +107,16 @@ export class Input {
   whole(flag: string, otherwise: number, least = 1): number {
     const text = this.text(flag);
     const value = text === undefined ? otherwise : number(text);
-    if (!Number.isSafeInteger(value) || value < least) throw new InputError(`--${flag} is ${text}; give a whole number ≥ ${least}, such as ${otherwise}`);
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new InputError(`--${flag} is ${text}; give a whole number ≥ ${least}, such as ${otherwise}`);
     return value;
   }
 
   positive(flag: string, otherwise: number): number {
     const text = this.text(flag);
     const value = text === undefined ? otherwise : number(text);
-    if (!Number.isFinite(value) || value <= 0) throw new InputError(`--${flag} is ${text}; give a finite number above 0, such as ${otherwise}`);
+    if (!Number.isFinite(value) || value <= 0)
+      throw new InputError(`--${flag} is ${text}; give a finite number above 0, such as ${otherwise}`);
     return value;
   }
 }
@@ -113,7 +129,10 @@ function missing(what: string, name: string): never {
 
 /** The help of one command. */
 export function helpOf(name: string, command: Command): string {
-  const rows = Object.entries({ ...command.flags, ...SHARED_FLAGS }).map(([flag, { value, help }]) => [`  --${flag}${value ? ` ${value}` : ""}`, help]);
+  const rows = Object.entries({ ...command.flags, ...SHARED_FLAGS }).map(([flag, { value, help }]) => [
+    `  --${flag}${value ? ` ${value}` : ""}`,
+    help,
+  ]);
   const width = Math.max(...rows.map(([left]) => left.length));
   return [
     `coop ${name} ${command.usage}`,

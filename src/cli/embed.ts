@@ -22,7 +22,9 @@ export const embed: Command = {
       return { input: name, values: values.map((v) => v / length) };
     });
     if (input.has("json")) console.log(JSON.stringify({ dim, embeddings }));
-    else for (const { input: name, values } of embeddings) console.log(`${name}\t${values.map((v) => v.toPrecision(6)).join(" ")}`);
+    else
+      for (const { input: name, values } of embeddings)
+        console.log(`${name}\t${values.map((v) => v.toPrecision(6)).join(" ")}`);
     clip.free();
     return 0;
   },

@@ -27,17 +27,40 @@ learned ones where the prompt has one context for all.`,
     const written = await classFeatures(clip, classNames, [template]);
     const images = await encodePictures(clip, pathsOf(folder.root, test), "held-out");
     const labels = test.map(({ label }) => label);
-    const [zeroShot, coop] = [await confusionOf(clip, images, labels, written), await confusionOf(clip, images, labels, learned)];
+    const [zeroShot, coop] = [
+      await confusionOf(clip, images, labels, written),
+      await confusionOf(clip, images, labels, learned),
+    ];
     clip.free();
     if (input.has("json")) {
       const score = (confusion: number[][]) => ({ accuracy: accuracy(overall(confusion)), ...overall(confusion) });
       const perClass = classNames.map((label, k) => ({ label, ...ofClass(coop, k) }));
-      console.log(JSON.stringify({ classes: classNames, prompt: input.required("prompt"), zeroShot: score(zeroShot), coop: score(coop), perClass }));
+      console.log(
+        JSON.stringify({
+          classes: classNames,
+          prompt: input.required("prompt"),
+          zeroShot: score(zeroShot),
+          coop: score(coop),
+          perClass,
+        }),
+      );
       return 0;
     }
-    const row = (name: string, confusion: number[][]) => [name, percent(accuracy(overall(confusion))), overall(confusion).correct, overall(confusion).total];
-    console.log(formatTable([["", "accuracy", "right", "of"], row(`zero-shot "${template}"`, zeroShot), row("CoOp", coop)]));
-    const classes = classNames.map((name, k) => [name, percent(accuracy(ofClass(zeroShot, k))), percent(accuracy(ofClass(coop, k))), ofClass(coop, k).total]);
+    const row = (name: string, confusion: number[][]) => [
+      name,
+      percent(accuracy(overall(confusion))),
+      overall(confusion).correct,
+      overall(confusion).total,
+    ];
+    console.log(
+      formatTable([["", "accuracy", "right", "of"], row(`zero-shot "${template}"`, zeroShot), row("CoOp", coop)]),
+    );
+    const classes = classNames.map((name, k) => [
+      name,
+      percent(accuracy(ofClass(zeroShot, k))),
+      percent(accuracy(ofClass(coop, k))),
+      ofClass(coop, k).total,
+    ]);
     console.log(`\n${formatTable([["class", "zero-shot", "CoOp", "pictures"], ...classes])}`);
     return 0;
   },

@@ -21,16 +21,24 @@ export async function openPrompt(input: Input): Promise<OpenPrompt> {
   const source = input.text("model") ?? modelSource(model.name);
   const clip = await openModel(source);
   if (clip.sha256 !== model.sha256) {
-    throw new InputError(`${dir} was learned on ${model.name} with weights ${model.sha256.slice(0, 12)}…, but ${source} has ${clip.sha256.slice(0, 12)}…; give the right one with --model`);
+    throw new InputError(
+      `${dir} was learned on ${model.name} with weights ${model.sha256.slice(0, 12)}…, but ${source} has ${clip.sha256.slice(0, 12)}…; give the right one with --model`,
+    );
   }
   return {
     clip,
     prompt,
     features: (classNames) => {
       if (options.classSpecific && classNames.join("\n") !== classes.join("\n")) {
-        throw new InputError(`${dir} has a context for each of its own classes (${classes.slice(0, 5).join(", ")}…); it cannot be used for others`);
+        throw new InputError(
+          `${dir} has a context for each of its own classes (${classes.slice(0, 5).join(", ")}…); it cannot be used for others`,
+        );
       }
-      return promptFeatures(clip, classNames, { context: prompt.context, shape: prompt.shape, position: options.position });
+      return promptFeatures(clip, classNames, {
+        context: prompt.context,
+        shape: prompt.shape,
+        position: options.position,
+      });
     },
   };
 }

@@ -76,31 +76,60 @@ async function runTrain(input: Input): Promise<number> {
   const confusion = (classes: Float32Array) => confusionOf(clip, heldOut, testLabels, classes);
   const zeroShot = await confusion(handWritten);
 
-  const prompt = (context: Float32Array) => ({ context, shape: [learner.contextTokens, clip.config.text.width], position: "end" as const });
+  const prompt = (context: Float32Array) => ({
+    context,
+    shape: [learner.contextTokens, clip.config.text.width],
+    position: "end" as const,
+  });
   const epochs: EpochMetrics[] = [];
   const bar = progress("learn", recipe.epochs);
   const started = performance.now();
   const interrupted = onInterrupt();
-  const context = await fitPrompt(learner, { features: shown, labels: labelsOf(picked.train) }, recipe, async (epoch) => {
-    const asked = epoch.epoch % Math.max(1, Math.round(recipe.epochs / CURVE_POINTS)) === 0 || epoch.epoch === recipe.epochs;
-    const heldOutAccuracy = asked
-      ? accuracy(overall(await confusion(await promptFeatures(clip, classNames, prompt((await epoch.params.context.data()) as Float32Array)))))
-      : undefined;
-    const { epoch: number, loss, learningRate } = epoch;
-    epochs.push({ epoch: number, loss, learningRate, ...(asked ? { heldOutAccuracy } : {}), seconds: (performance.now() - started) / 1000 });
-    bar.update(number, `loss ${loss.toFixed(3)}`);
-    return interrupted.now() ? "stop" : undefined;
-  });
+  const context = await fitPrompt(
+    learner,
+    { features: shown, labels: labelsOf(picked.train) },
+    recipe,
+    async (epoch) => {
+      const asked =
+        epoch.epoch % Math.max(1, Math.round(recipe.epochs / CURVE_POINTS)) === 0 || epoch.epoch === recipe.epochs;
+      const heldOutAccuracy = asked
+        ? accuracy(
+            overall(
+              await confusion(
+                await promptFeatures(clip, classNames, prompt((await epoch.params.context.data()) as Float32Array)),
+              ),
+            ),
+          )
+        : undefined;
+      const { epoch: number, loss, learningRate } = epoch;
+      epochs.push({
+        epoch: number,
+        loss,
+        learningRate,
+        ...(asked ? { heldOutAccuracy } : {}),
+        seconds: (performance.now() - started) / 1000,
+      });
+      bar.update(number, `loss ${loss.toFixed(3)}`);
+      return interrupted.now() ? "stop" : undefined;
+    },
+  );
   interrupted.off();
   const stopped = epochs.length < recipe.epochs;
-  if (stopped) notes.push(`Interrupted after epoch ${epochs.length} of ${recipe.epochs}: this prompt is not fully trained.`);
+  if (stopped)
+    notes.push(`Interrupted after epoch ${epochs.length} of ${recipe.epochs}: this prompt is not fully trained.`);
   bar.finish(`${epochs.length} epochs, loss ${epochs[epochs.length - 1].loss.toFixed(3)}`);
 
   const learned = await confusion(await promptFeatures(clip, classNames, prompt(context)));
   const config: RunConfig = {
     model: { name: modelName(input.text("model")), revision: null, sha256: clip.sha256 },
     classes: classNames,
-    options: { contextTokens: learner.contextTokens, tokenDim: clip.config.text.width, position: "end", classSpecific: false, initText: null },
+    options: {
+      contextTokens: learner.contextTokens,
+      tokenDim: clip.config.text.width,
+      position: "end",
+      classSpecific: false,
+      initText: null,
+    },
     recipe,
     metrics: { zeroShot: { ...overall(zeroShot), templates: [template] }, coop: overall(learned) },
     versions: versions((await device()).description),

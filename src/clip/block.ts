@@ -1,4 +1,15 @@
-import { add, attention, gelu, layerNorm, linear, quickGelu, reshape, row, type Tensor, transpose } from "../tensor/index.ts";
+import {
+  add,
+  attention,
+  gelu,
+  layerNorm,
+  linear,
+  quickGelu,
+  reshape,
+  row,
+  type Tensor,
+  transpose,
+} from "../tensor/index.ts";
 import type { ClipConfig } from "./config.ts";
 import type { BlockParams, LinearParams, NormParams } from "./params.ts";
 

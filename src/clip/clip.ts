@@ -49,7 +49,8 @@ export interface Clip {
  */
 export async function loadClip(source: string | ModelFiles): Promise<Clip> {
   const files = typeof source === "string" ? await modelFiles(source) : source;
-  const missing = (file: string) => new FormatError(`${files.name}: there is no ${file} in it; a CLIP model in Hugging Face's layout has one`);
+  const missing = (file: string) =>
+    new FormatError(`${files.name}: there is no ${file} in it; a CLIP model in Hugging Face's layout has one`);
   const json = async (file: string) => (await readJson(files, file)) ?? Promise.reject(missing(file));
   const config = readConfig(await json("config.json"), `${files.name}/config.json`);
   const tokenizer = await loadTokenizer((await json("tokenizer.json")) as object, {
@@ -57,12 +58,19 @@ export async function loadClip(source: string | ModelFiles): Promise<Clip> {
     name: `${files.name}/tokenizer.json`,
   });
   if (tokenizer.vocabularySize > config.text.vocabularySize) {
-    throw new FormatError(`${files.name}/tokenizer.json: it has ${tokenizer.vocabularySize} tokens, the model ${config.text.vocabularySize}; they are not of one model`);
+    throw new FormatError(
+      `${files.name}/tokenizer.json: it has ${tokenizer.vocabularySize} tokens, the model ${config.text.vocabularySize}; they are not of one model`,
+    );
   }
   const given = await readJson(files, "preprocessor_config.json");
-  const pixels = given === undefined ? clipPreprocess(config.vision.imageSize) : readPreprocess(given, `${files.name}/preprocessor_config.json`);
+  const pixels =
+    given === undefined
+      ? clipPreprocess(config.vision.imageSize)
+      : readPreprocess(given, `${files.name}/preprocessor_config.json`);
   if (pixels.crop !== config.vision.imageSize) {
-    throw new FormatError(`${files.name}/preprocessor_config.json: pictures are cropped to ${pixels.crop} pixels, but the model takes ${config.vision.imageSize}`);
+    throw new FormatError(
+      `${files.name}/preprocessor_config.json: pictures are cropped to ${pixels.crop} pixels, but the model takes ${config.vision.imageSize}`,
+    );
   }
   const weights = await files.open("model.safetensors");
   if (!weights) throw missing("model.safetensors");
@@ -126,7 +134,11 @@ export function textBatch({ ids, count, length }: TokenRows, endToken: number): 
  * @param images float32 [3, R, R] each, from `clip.preprocess`
  * @returns [N, E] row-major, not normalised
  */
-export async function imageFeatures(clip: Clip, images: AsyncIterable<Float32Array> | Iterable<Float32Array>, batchSize = 32): Promise<Float32Array> {
+export async function imageFeatures(
+  clip: Clip,
+  images: AsyncIterable<Float32Array> | Iterable<Float32Array>,
+  batchSize = 32,
+): Promise<Float32Array> {
   const side = clip.config.vision.imageSize;
   const size = 3 * side * side;
   const done: Float32Array[] = [];
@@ -155,4 +167,3 @@ export async function imageFeatures(clip: Clip, images: AsyncIterable<Float32Arr
   }
   return all;
 }
-

@@ -47,15 +47,25 @@ export function readConfig(json: unknown, name = "config.json"): ClipConfig {
   const activations = [text.text("hidden_act", "quick_gelu"), vision.text("hidden_act", "quick_gelu")];
   const activation = ACTIVATIONS[activations[0]];
   if (!activation || activations[0] !== activations[1]) {
-    throw new FormatError(`${name}: hidden_act is ${activations.join(" and ")}; both towers use quick_gelu or both use gelu`);
+    throw new FormatError(
+      `${name}: hidden_act is ${activations.join(" and ")}; both towers use quick_gelu or both use gelu`,
+    );
   }
   if (vision.count("num_channels", 3) !== 3) throw new FormatError(`${name}: vision_config.num_channels is not 3`);
   return {
     embedDim: root.count("projection_dim", 512),
     activation,
     layerNormEpsilon: text.number("layer_norm_eps", 1e-5),
-    vision: { ...vision.transformer(768), imageSize: vision.count("image_size", 224), patchSize: vision.count("patch_size", 32) },
-    text: { ...text.transformer(512), contextLength: text.count("max_position_embeddings", 77), vocabularySize: text.count("vocab_size", 49408) },
+    vision: {
+      ...vision.transformer(768),
+      imageSize: vision.count("image_size", 224),
+      patchSize: vision.count("patch_size", 32),
+    },
+    text: {
+      ...text.transformer(512),
+      contextLength: text.count("max_position_embeddings", 77),
+      vocabularySize: text.count("vocab_size", 49408),
+    },
   };
 }
 
@@ -85,7 +95,13 @@ export function configJson(config: ClipConfig): object {
       bos_token_id: text.vocabularySize - 2,
       eos_token_id: text.vocabularySize - 1,
     },
-    vision_config: { model_type: "clip_vision_model", ...transformer(vision), image_size: vision.imageSize, patch_size: vision.patchSize, num_channels: 3 },
+    vision_config: {
+      model_type: "clip_vision_model",
+      ...transformer(vision),
+      image_size: vision.imageSize,
+      patch_size: vision.patchSize,
+      num_channels: 3,
+    },
   };
 }
 
@@ -105,7 +121,8 @@ class Fields {
   }
 
   part(key: string): Fields {
-    if (!this.values.has(key)) throw new FormatError(`${this.name}: there is no ${this.path}${key}; it is not a CLIP configuration`);
+    if (!this.values.has(key))
+      throw new FormatError(`${this.name}: there is no ${this.path}${key}; it is not a CLIP configuration`);
     return new Fields(this.values.get(key), this.name, `${this.path}${key}.`);
   }
 
@@ -119,7 +136,8 @@ class Fields {
 
   count(key: string, otherwise: number): number {
     const value = this.number(key, otherwise);
-    if (!Number.isInteger(value) || value > 2 ** 20) throw new FormatError(`${this.name}: ${this.path}${key} is ${value}, not a sensible whole number`);
+    if (!Number.isInteger(value) || value > 2 ** 20)
+      throw new FormatError(`${this.name}: ${this.path}${key} is ${value}, not a sensible whole number`);
     return value;
   }
 
@@ -130,10 +148,18 @@ class Fields {
   }
 
   transformer(width: number): TransformerConfig {
-    const sizes = { width: this.count("hidden_size", width), layers: this.count("num_hidden_layers", 12), heads: this.count("num_attention_heads", width / 64) };
+    const sizes = {
+      width: this.count("hidden_size", width),
+      layers: this.count("num_hidden_layers", 12),
+      heads: this.count("num_attention_heads", width / 64),
+    };
     const inner = this.count("intermediate_size", 4 * sizes.width);
-    if (sizes.width % sizes.heads !== 0) throw new FormatError(`${this.name}: ${this.path}hidden_size ${sizes.width} does not divide into ${sizes.heads} heads`);
-    if (inner !== 4 * sizes.width) throw new FormatError(`${this.name}: ${this.path}intermediate_size is ${inner}, not 4 × ${sizes.width}`);
+    if (sizes.width % sizes.heads !== 0)
+      throw new FormatError(
+        `${this.name}: ${this.path}hidden_size ${sizes.width} does not divide into ${sizes.heads} heads`,
+      );
+    if (inner !== 4 * sizes.width)
+      throw new FormatError(`${this.name}: ${this.path}intermediate_size is ${inner}, not 4 × ${sizes.width}`);
     return sizes;
   }
 }

@@ -1,4 +1,16 @@
-import { add, arange, crossEntropy, exp, l2Normalize, matmul, maximum, minimum, mul, type Tensor, transpose } from "../tensor/index.ts";
+import {
+  add,
+  arange,
+  crossEntropy,
+  exp,
+  l2Normalize,
+  matmul,
+  maximum,
+  minimum,
+  mul,
+  type Tensor,
+  transpose,
+} from "../tensor/index.ts";
 import type { ClipConfig } from "./config.ts";
 import type { ClipParams } from "./params.ts";
 import { encodeImage, encodeText, type TextBatch } from "./towers.ts";
@@ -36,7 +48,11 @@ export interface PairBatch extends TextBatch {
 
 /** The loss of pre-training as a pure function of the parameters. */
 export const pretrainLoss = (params: ClipParams, config: ClipConfig, batch: PairBatch): Tensor =>
-  contrastiveLoss(encodeImage(params.vision, config, batch.images), encodeText(params.text, config, batch), params.logitScale);
+  contrastiveLoss(
+    encodeImage(params.vision, config, batch.images),
+    encodeText(params.text, config, batch),
+    params.logitScale,
+  );
 
 /** The parameters with the logit scale in [0, ln 100], as after every optimizer step of pre-training. */
 export const clampLogitScale = (params: ClipParams): ClipParams => ({

@@ -1,11 +1,38 @@
 export { type Clip, type ClipParts, imageFeatures, loadClip, makeClip, textBatch } from "./clip.ts";
-export { type ClipConfig, configJson, readConfig, type TextConfig, type TransformerConfig, type VisionConfig } from "./config.ts";
-export { clampLogitScale, contrastiveLoss, MAX_LOGIT_SCALE, type PairBatch, pretrainLoss, similarityLogits } from "./contrastive.ts";
+export {
+  type ClipConfig,
+  configJson,
+  readConfig,
+  type TextConfig,
+  type TransformerConfig,
+  type VisionConfig,
+} from "./config.ts";
+export {
+  clampLogitScale,
+  contrastiveLoss,
+  MAX_LOGIT_SCALE,
+  type PairBatch,
+  pretrainLoss,
+  similarityLogits,
+} from "./contrastive.ts";
 export { initClip } from "./init.ts";
 export type { BlockParams, ClipParams, LinearParams, NormParams, TextParams, VisionParams } from "./params.ts";
-export { decodePicture, type Picture, type PictureDecoder, type PictureLimits, readPicture, setPictureDecoder } from "./picture.ts";
+export {
+  decodePicture,
+  type Picture,
+  type PictureDecoder,
+  type PictureLimits,
+  readPicture,
+  setPictureDecoder,
+} from "./picture.ts";
 export { clipPreprocess, type PreprocessOptions, preprocess, readPreprocess, resizeBox } from "./preprocess.ts";
-export { openSafetensors, type Safetensors, type StoredTensor, type TensorToStore, writeSafetensors } from "./safetensors.ts";
+export {
+  openSafetensors,
+  type Safetensors,
+  type StoredTensor,
+  type TensorToStore,
+  writeSafetensors,
+} from "./safetensors.ts";
 export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
 export { encodeEmbeddings, encodeImage, encodeText, type TextBatch } from "./towers.ts";

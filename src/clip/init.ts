@@ -39,7 +39,10 @@ export function initClip(config: ClipConfig, key: Key): ClipParams {
 
 type Block = ParamsOf<Stored>["text"]["blocks"][number];
 
-const identityNorm = (n: { weight: Stored; bias: Stored }) => ({ weight: ones(n.weight.shape), bias: zeros(n.bias.shape) });
+const identityNorm = (n: { weight: Stored; bias: Stored }) => ({
+  weight: ones(n.weight.shape),
+  bias: zeros(n.bias.shape),
+});
 
 function textBlock(b: Block, { width, layers }: TransformerConfig, draw: Draw) {
   const narrow = width ** -0.5 * (2 * layers) ** -0.5;
@@ -48,8 +51,14 @@ function textBlock(b: Block, { width, layers }: TransformerConfig, draw: Draw) {
     inProjection: { weight: draw.normal(b.inProjection.weight, width ** -0.5), bias: zeros(b.inProjection.bias.shape) },
     outProjection: { weight: draw.normal(b.outProjection.weight, narrow), bias: zeros(b.outProjection.bias.shape) },
     norm2: identityNorm(b.norm2),
-    expand: { weight: draw.normal(b.expand.weight, (2 * width) ** -0.5), bias: draw.uniform(b.expand.bias, width ** -0.5) },
-    contract: { weight: draw.normal(b.contract.weight, narrow), bias: draw.uniform(b.contract.bias, (4 * width) ** -0.5) },
+    expand: {
+      weight: draw.normal(b.expand.weight, (2 * width) ** -0.5),
+      bias: draw.uniform(b.expand.bias, width ** -0.5),
+    },
+    contract: {
+      weight: draw.normal(b.contract.weight, narrow),
+      bias: draw.uniform(b.contract.bias, (4 * width) ** -0.5),
+    },
   };
 }
 
@@ -57,11 +66,19 @@ function textBlock(b: Block, { width, layers }: TransformerConfig, draw: Draw) {
 function visionBlock(b: Block, width: number, draw: Draw) {
   return {
     norm1: identityNorm(b.norm1),
-    inProjection: { weight: draw.uniform(b.inProjection.weight, (6 / (4 * width)) ** 0.5), bias: zeros(b.inProjection.bias.shape) },
-    outProjection: { weight: draw.uniform(b.outProjection.weight, width ** -0.5), bias: zeros(b.outProjection.bias.shape) },
+    inProjection: {
+      weight: draw.uniform(b.inProjection.weight, (6 / (4 * width)) ** 0.5),
+      bias: zeros(b.inProjection.bias.shape),
+    },
+    outProjection: {
+      weight: draw.uniform(b.outProjection.weight, width ** -0.5),
+      bias: zeros(b.outProjection.bias.shape),
+    },
     norm2: identityNorm(b.norm2),
     expand: { weight: draw.uniform(b.expand.weight, width ** -0.5), bias: draw.uniform(b.expand.bias, width ** -0.5) },
-    contract: { weight: draw.uniform(b.contract.weight, (4 * width) ** -0.5), bias: draw.uniform(b.contract.bias, (4 * width) ** -0.5) },
+    contract: {
+      weight: draw.uniform(b.contract.weight, (4 * width) ** -0.5),
+      bias: draw.uniform(b.contract.bias, (4 * width) ** -0.5),
+    },
   };
 }
-

@@ -71,7 +71,10 @@ const linear = (name: string, out: number, inner: number) => ({
   weight: stored([out, inner], `${name}.weight`),
   bias: stored([out], `${name}.bias`),
 });
-const norm = (name: string, width: number) => ({ weight: stored([width], `${name}.weight`), bias: stored([width], `${name}.bias`) });
+const norm = (name: string, width: number) => ({
+  weight: stored([width], `${name}.weight`),
+  bias: stored([width], `${name}.bias`),
+});
 const stored = (shape: readonly number[], ...names: string[]): Stored => ({ shape, names });
 
 function blocks(prefix: string, { width, layers }: TransformerConfig): Replace<BlockParams, Stored>[] {
@@ -80,7 +83,10 @@ function blocks(prefix: string, { width, layers }: TransformerConfig): Replace<B
     const projections = (leaf: string) => ["q_proj", "k_proj", "v_proj"].map((p) => `${at}.self_attn.${p}.${leaf}`);
     return {
       norm1: norm(`${at}.layer_norm1`, width),
-      inProjection: { weight: stored([3 * width, width], ...projections("weight")), bias: stored([3 * width], ...projections("bias")) },
+      inProjection: {
+        weight: stored([3 * width, width], ...projections("weight")),
+        bias: stored([3 * width], ...projections("bias")),
+      },
       outProjection: linear(`${at}.self_attn.out_proj`, width, width),
       norm2: norm(`${at}.layer_norm2`, width),
       expand: linear(`${at}.mlp.fc1`, 4 * width, width),
@@ -93,9 +99,15 @@ function blocks(prefix: string, { width, layers }: TransformerConfig): Replace<B
 export function parameterTable({ embedDim, vision, text }: ClipConfig): ParamsOf<Stored> {
   return {
     vision: {
-      patchEmbedding: stored([vision.width, 3, vision.patchSize, vision.patchSize], "vision_model.embeddings.patch_embedding.weight"),
+      patchEmbedding: stored(
+        [vision.width, 3, vision.patchSize, vision.patchSize],
+        "vision_model.embeddings.patch_embedding.weight",
+      ),
       classEmbedding: stored([vision.width], "vision_model.embeddings.class_embedding"),
-      positionalEmbedding: stored([1 + gridOf(vision) ** 2, vision.width], "vision_model.embeddings.position_embedding.weight"),
+      positionalEmbedding: stored(
+        [1 + gridOf(vision) ** 2, vision.width],
+        "vision_model.embeddings.position_embedding.weight",
+      ),
       preNorm: norm("vision_model.pre_layrnorm", vision.width), // misspelt in every checkpoint
       blocks: blocks("vision_model", vision),
       postNorm: norm("vision_model.post_layernorm", vision.width),

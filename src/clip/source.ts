@@ -1,5 +1,5 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
-import { blobBytes, type ByteSource, fileBytes, oneLine } from "./bytes.ts";
+import { type ByteSource, blobBytes, fileBytes, oneLine } from "./bytes.ts";
 
 /** The files of a model, wherever they are. */
 export interface ModelFiles {
@@ -14,8 +14,12 @@ export async function folderFiles(path: string): Promise<ModelFiles> {
   const { stat } = await import("node:fs/promises");
   const { join } = await import("node:path");
   const info = await stat(path).catch(() => undefined);
-  if (!info) throw new InputError(`${oneLine(path)}: there is no such model folder; give a folder with config.json, model.safetensors and tokenizer.json`);
-  if (!info.isDirectory()) throw new InputError(`${oneLine(path)} is not a folder; give the folder that holds the model's files`);
+  if (!info)
+    throw new InputError(
+      `${oneLine(path)}: there is no such model folder; give a folder with config.json, model.safetensors and tokenizer.json`,
+    );
+  if (!info.isDirectory())
+    throw new InputError(`${oneLine(path)} is not a folder; give the folder that holds the model's files`);
   return {
     name: path,
     async open(file) {
@@ -34,14 +38,16 @@ export function urlFiles(base: string): ModelFiles {
     async open(file) {
       const response = await fetch(root + file);
       if (response.status === 404) return undefined;
-      if (!response.ok) throw new InputError(`${root}${file}: the server answered ${response.status} ${response.statusText}`);
+      if (!response.ok)
+        throw new InputError(`${root}${file}: the server answered ${response.status} ${response.statusText}`);
       return blobBytes(await response.blob(), root + file);
     },
   };
 }
 
 /** The files of a source as a person names it: an address, or else a folder. */
-export const modelFiles = async (source: string): Promise<ModelFiles> => (/^https?:\/\//.test(source) ? urlFiles(source) : folderFiles(source));
+export const modelFiles = async (source: string): Promise<ModelFiles> =>
+  /^https?:\/\//.test(source) ? urlFiles(source) : folderFiles(source);
 
 const MAX_JSON = 2 ** 26;
 
@@ -50,7 +56,8 @@ export async function readJson(files: ModelFiles, file: string): Promise<unknown
   const source = await files.open(file);
   if (!source) return undefined;
   try {
-    if (source.size > MAX_JSON) throw new FormatError(`${source.name}: ${source.size} bytes are too many for this file`);
+    if (source.size > MAX_JSON)
+      throw new FormatError(`${source.name}: ${source.size} bytes are too many for this file`);
     const text = new TextDecoder().decode(await source.read(0, source.size));
     try {
       return JSON.parse(text);
@@ -68,7 +75,8 @@ export async function sha256(source: ByteSource): Promise<string> {
     const { createHash } = await import("node:crypto");
     const hash = createHash("sha256");
     const piece = 2 ** 24;
-    for (let at = 0; at < source.size; at += piece) hash.update(await source.read(at, Math.min(piece, source.size - at)));
+    for (let at = 0; at < source.size; at += piece)
+      hash.update(await source.read(at, Math.min(piece, source.size - at)));
     return hash.digest("hex");
   }
   const digest = await crypto.subtle.digest("SHA-256", (await source.read(0, source.size)) as Uint8Array<ArrayBuffer>);

@@ -1,4 +1,17 @@
-import { add, arange, broadcastTo, concat, conv2d, gather, linear, mul, reshape, slice, type Tensor, transpose } from "../tensor/index.ts";
+import {
+  add,
+  arange,
+  broadcastTo,
+  concat,
+  conv2d,
+  gather,
+  linear,
+  mul,
+  reshape,
+  slice,
+  type Tensor,
+  transpose,
+} from "../tensor/index.ts";
 import { applyNorm, type LayerOptions, residualBlock } from "./block.ts";
 import { type ClipConfig, gridOf } from "./config.ts";
 import type { TextParams, VisionParams } from "./params.ts";
@@ -19,7 +32,12 @@ export function encodeImage(p: VisionParams, config: ClipConfig, images: Tensor)
   const tokens = transpose(reshape(patches, [batch, width, grid * grid]), [0, 2, 1]); // [B, G², W]
   const first = broadcastTo(p.classEmbedding, [batch, 1, width]);
   const embedded = add(concat([first, tokens], 1), p.positionalEmbedding); // [B, 1 + G², W]
-  const options: LayerOptions = { heads, causal: false, activation: config.activation, epsilon: config.layerNormEpsilon };
+  const options: LayerOptions = {
+    heads,
+    causal: false,
+    activation: config.activation,
+    epsilon: config.layerNormEpsilon,
+  };
   let x = applyNorm(p.preNorm, embedded, config.layerNormEpsilon);
   for (const block of p.blocks) x = residualBlock(block, x, options);
   const summary = reshape(slice(x, [0, 0], [batch, 1]), [batch, width]); // the class token
@@ -51,11 +69,15 @@ export const encodeText = (p: TextParams, config: ClipConfig, { ids, ends }: Tex
  */
 export function encodeEmbeddings(p: TextParams, config: ClipConfig, embeddings: Tensor, ends: Tensor): Tensor {
   const [count, length, width] = embeddings.shape;
-  const options: LayerOptions = { heads: config.text.heads, causal: true, activation: config.activation, epsilon: config.layerNormEpsilon };
+  const options: LayerOptions = {
+    heads: config.text.heads,
+    causal: true,
+    activation: config.activation,
+    epsilon: config.layerNormEpsilon,
+  };
   let x = add(embeddings, slice(p.positionalEmbedding, [0], [length]));
   for (const block of p.blocks) x = residualBlock(block, x, options);
   const at = add(mul(arange(count), length), ends); // rows of the flat [K T, D]
   const last = gather(reshape(x, [count * length, width]), at); // [K, D]
   return linear(applyNorm(p.finalNorm, last, config.layerNormEpsilon), p.projection);
 }
-

@@ -58,10 +58,12 @@ function check(file: Safetensors, table: ParamsOf<Stored>): void {
       known.add(name);
       const found = file.tensors.get(name);
       if (!found) wrong.push(`"${name}" is missing`);
-      else if (found.shape.join() !== expected.join()) wrong.push(`"${name}" is [${found.shape.join(", ")}], not [${expected.join(", ")}]`);
+      else if (found.shape.join() !== expected.join())
+        wrong.push(`"${name}" is [${found.shape.join(", ")}], not [${expected.join(", ")}]`);
     }
   });
-  for (const name of file.tensors.keys()) if (!known.has(name) && !IGNORED.test(name)) wrong.push(`"${name}" is not part of this model`);
+  for (const name of file.tensors.keys())
+    if (!known.has(name) && !IGNORED.test(name)) wrong.push(`"${name}" is not part of this model`);
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, 8).join("; ") + (wrong.length > 8 ? `; and ${wrong.length - 8} more` : "");
   throw new FormatError(`${file.name}: it does not fit config.json: ${shown}.`);
@@ -90,7 +92,8 @@ const isStored = (value: unknown): value is Stored => typeof value === "object" 
 function forEachStored(tree: unknown, visit: (stored: Stored) => void): void {
   if (isStored(tree)) visit(tree);
   else if (Array.isArray(tree)) for (const item of tree) forEachStored(item, visit);
-  else for (const key of Object.keys(tree as object).sort()) forEachStored((tree as Record<string, unknown>)[key], visit);
+  else
+    for (const key of Object.keys(tree as object).sort()) forEachStored((tree as Record<string, unknown>)[key], visit);
 }
 
 /** One entry after the other, so that no two tensors are on the host at the same time. */

@@ -1,5 +1,5 @@
 import { InputError } from "../tensor/errors.ts";
-import { compile, free, l2Normalize, matmul, mul, softmax, stack, mean, tensor } from "../tensor/index.ts";
+import { compile, free, l2Normalize, matmul, mean, mul, softmax, stack, tensor } from "../tensor/index.ts";
 import { type Clip, textBatch } from "./clip.ts";
 import { encodeText } from "./towers.ts";
 
@@ -8,7 +8,10 @@ export const DEFAULT_TEMPLATE = "a photo of a {}.";
 
 /** The texts of a template; InputError where it has no place for the name. */
 export function fillTemplate(template: string, classNames: readonly string[]): string[] {
-  if (!template.includes("{}")) throw new InputError(`the template "${template}" has no {} where the class name goes; write for example "a photo of a {}."`);
+  if (!template.includes("{}"))
+    throw new InputError(
+      `the template "${template}" has no {} where the class name goes; write for example "a photo of a {}."`,
+    );
   return classNames.map((name) => template.replaceAll("{}", name.replaceAll("_", " ")));
 }
 
@@ -18,7 +21,11 @@ export function fillTemplate(template: string, classNames: readonly string[]): s
  *
  * @returns float32 [K, E] row-major
  */
-export async function classFeatures(clip: Clip, classNames: readonly string[], templates: readonly string[]): Promise<Float32Array> {
+export async function classFeatures(
+  clip: Clip,
+  classNames: readonly string[],
+  templates: readonly string[],
+): Promise<Float32Array> {
   if (classNames.length === 0) throw new InputError("there are no class names to compare with");
   const batches = templates.map((t) => textBatch(clip.tokenize(fillTemplate(t, classNames)), clip.tokenizer.endToken));
   const average = compile(() =>

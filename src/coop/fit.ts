@@ -51,10 +51,20 @@ export async function fitPrompt(
 ): Promise<Float32Array> {
   const { epochs, seed, batchSize = COOP_RECIPE.batchSize, learningRate = COOP_RECIPE.learningRate } = recipe;
   const { warmupLearningRate = COOP_RECIPE.warmupLearningRate } = recipe;
-  const optimizer = sgd({ learningRate, momentum: recipe.momentum ?? COOP_RECIPE.momentum, weightDecay: recipe.weightDecay ?? COOP_RECIPE.weightDecay });
+  const optimizer = sgd({
+    learningRate,
+    momentum: recipe.momentum ?? COOP_RECIPE.momentum,
+    weightDecay: recipe.weightDecay ?? COOP_RECIPE.weightDecay,
+  });
   const data = { features: tensor(features, [labels.length, features.length / labels.length]), labels: tensor(labels) };
   const step = compile(
-    (params: PromptParams, state: ReturnType<typeof optimizer.init>, all: typeof data, picked: Tensor, rate: number | Tensor) => {
+    (
+      params: PromptParams,
+      state: ReturnType<typeof optimizer.init>,
+      all: typeof data,
+      picked: Tensor,
+      rate: number | Tensor,
+    ) => {
       const batch = { features: gather(all.features, picked), labels: gather(all.labels, picked) };
       const [loss, grads] = valueAndGrad(learner.loss)(params, batch);
       const [updated, next] = optimizer.update(grads, state, params, rate);
@@ -78,7 +88,9 @@ export async function fitPrompt(
       const values = await Promise.all(losses);
       const bad = values.findIndex((loss) => !Number.isFinite(loss));
       if (bad >= 0) {
-        throw new CoopError(`the loss became ${values[bad]} in epoch ${epoch + 1}, step ${bad + 1}; lower the learning rate (${learningRate})`);
+        throw new CoopError(
+          `the loss became ${values[bad]} in epoch ${epoch + 1}, step ${bad + 1}; lower the learning rate (${learningRate})`,
+        );
       }
       const mean = values.reduce((a, b) => a + b, 0) / values.length;
       if ((await onEpoch({ epoch: epoch + 1, loss: mean, learningRate: rate, params })) === "stop") break;

@@ -1,7 +1,7 @@
 import { type Clip, classify } from "../clip/index.ts";
 import { compile, free, l2Normalize, tensor } from "../tensor/index.ts";
-import { promptLearner } from "./prompt-learner.ts";
 import type { Position } from "./prompt.ts";
+import { promptLearner } from "./prompt-learner.ts";
 import { confusionMatrix } from "./score.ts";
 
 /** A learned context and how its prompts are laid out. */
@@ -19,9 +19,17 @@ export interface LearnedPrompt {
  *
  * @returns [K, E] row-major
  */
-export async function promptFeatures(clip: Clip, classNames: readonly string[], prompt: LearnedPrompt): Promise<Float32Array> {
+export async function promptFeatures(
+  clip: Clip,
+  classNames: readonly string[],
+  prompt: LearnedPrompt,
+): Promise<Float32Array> {
   const { shape, position } = prompt;
-  const learner = promptLearner(clip, classNames, { contextTokens: shape[shape.length - 2], position, classSpecific: shape.length === 3 });
+  const learner = promptLearner(clip, classNames, {
+    contextTokens: shape[shape.length - 2],
+    position,
+    classSpecific: shape.length === 3,
+  });
   const features = compile((context: ReturnType<typeof tensor>) => l2Normalize(learner.textFeatures({ context })));
   const context = tensor(prompt.context, [...shape]);
   const result = features(context);
@@ -42,7 +50,12 @@ export async function predictLabels(clip: Clip, images: Float32Array, classes: F
 }
 
 /** How often a picture of each class is taken for each other. */
-export async function confusionOf(clip: Clip, images: Float32Array, labels: ArrayLike<number>, classes: Float32Array): Promise<number[][]> {
+export async function confusionOf(
+  clip: Clip,
+  images: Float32Array,
+  labels: ArrayLike<number>,
+  classes: Float32Array,
+): Promise<number[][]> {
   const predicted = await predictLabels(clip, images, classes);
   return confusionMatrix(labels, predicted, classes.length / clip.config.embedDim);
 }

@@ -1,6 +1,17 @@
 import { type Clip, encodeEmbeddings, encodeImage, similarityLogits } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
-import { add, broadcastTo, crossEntropy, gather, type Key, normal, realize, reshape, type Tensor, tensor } from "../tensor/index.ts";
+import {
+  add,
+  broadcastTo,
+  crossEntropy,
+  gather,
+  type Key,
+  normal,
+  realize,
+  reshape,
+  type Tensor,
+  tensor,
+} from "../tensor/index.ts";
 import { layoutPrompts, type Position } from "./prompt.ts";
 
 export interface PromptLearnerOptions {
@@ -58,13 +69,18 @@ const INIT_STD = 0.02;
  * const learner = promptLearner(clip, ["cat", "dog"], { contextTokens: 16 });
  * const [loss, grads] = valueAndGrad(learner.loss)(learner.init(key(0)), { features, labels });
  */
-export function promptLearner(clip: Clip, classNames: readonly string[], options: PromptLearnerOptions = {}): PromptLearner {
+export function promptLearner(
+  clip: Clip,
+  classNames: readonly string[],
+  options: PromptLearnerOptions = {},
+): PromptLearner {
   const { position = "end", classSpecific = false, plain = false, initText } = options;
   const { config, params: frozen } = clip;
   const width = config.text.width;
   const words = initText === undefined ? undefined : clip.tokenizer.encode(initText.replaceAll("_", " "));
   const contextTokens = words?.length ?? options.contextTokens ?? 16;
-  if (!Number.isInteger(contextTokens) || contextTokens < 1) throw new InputError(`the number of context tokens is ${contextTokens}; it is a whole number ≥ 1`);
+  if (!Number.isInteger(contextTokens) || contextTokens < 1)
+    throw new InputError(`the number of context tokens is ${contextTokens}; it is a whole number ≥ 1`);
 
   const layout = layoutPrompts(clip, classNames, { contextTokens, position, classSpecific, plain });
   const places = [layout.classes, layout.length];

@@ -33,7 +33,8 @@ export interface LayoutOptions {
  * @throws InputError for fewer than two classes, and for a prompt that is longer than the model's context
  */
 export function layoutPrompts(clip: Clip, classNames: readonly string[], options: LayoutOptions): PromptLayout {
-  if (classNames.length < 2) throw new InputError(`prompt learning needs two classes or more, not ${classNames.length}`);
+  if (classNames.length < 2)
+    throw new InputError(`prompt learning needs two classes or more, not ${classNames.length}`);
   const { contextTokens: m, position, classSpecific, plain } = options;
   const { tokenizer, config } = clip;
   const rows = classNames.map((given, k) => {

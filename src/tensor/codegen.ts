@@ -48,17 +48,32 @@ export function elementwiseKernel(expr: Expr, shape: Shape, dtype: DType): Gener
  * Folds the axes of `expr` after the first `kept` (all axes of `shape` in order kept, reduced). With `chunks` > 1 every
  * output is computed in that many parts, laid out [chunks, kept...], for a second fold to join.
  */
-export function reduceKernel(expr: Expr, shape: Shape, kept: number, fold: "sum" | "max" | "min", dtype: DType, chunks: number): GeneratedKernel {
+export function reduceKernel(
+  expr: Expr,
+  shape: Shape,
+  kept: number,
+  fold: "sum" | "max" | "min",
+  dtype: DType,
+  chunks: number,
+): GeneratedKernel {
   const writer = new Writer(expr);
-  const outer = collapse(shape.slice(0, kept), [contiguous(shape.slice(0, kept)), ...writer.views.map((v) => part(v, 0, kept, v.offset))]);
-  const inner = collapse(shape.slice(kept), writer.views.map((v) => part(v, kept, shape.length, 0)));
+  const outer = collapse(shape.slice(0, kept), [
+    contiguous(shape.slice(0, kept)),
+    ...writer.views.map((v) => part(v, 0, kept, v.offset)),
+  ]);
+  const inner = collapse(
+    shape.slice(kept),
+    writer.views.map((v) => part(v, kept, shape.length, 0)),
+  );
   const outputs = sizeOf(shape.slice(0, kept));
   const count = outputs * chunks;
   const grid = gridFor(count);
   const extents = inner.shape.length ? inner.shape : [1];
   const length = Math.ceil(extents[0] / chunks);
   const index = writer.views.map((_, v) => `${indexOf(outer.views[v + 1], "c")} + ${indexOf(inner.views[v], "r")}`);
-  const bounds = writer.views.map((_, v) => [boundsOf(outer.views[v + 1], "c"), boundsOf(inner.views[v], "r")].filter(Boolean).join(" && "));
+  const bounds = writer.views.map((_, v) =>
+    [boundsOf(outer.views[v + 1], "c"), boundsOf(inner.views[v], "r")].filter(Boolean).join(" && "),
+  );
   const type = DTYPES[dtype].computed;
   const first = fold === "sum" ? "0" : undefined;
   // the last chunks may be empty: a maximum folds the last element again there
@@ -87,7 +102,12 @@ export function reduceKernel(expr: Expr, shape: Shape, kept: number, fold: "sum"
 /** Steps of the outermost loop of `reduceKernel`, along which it can be cut into chunks. */
 export function outermostFold(expr: Expr, shape: Shape, kept: number): number {
   const { views } = new Writer(expr);
-  return collapse(shape.slice(kept), views.map((v) => part(v, kept, shape.length, 0))).shape[0] ?? 1;
+  return (
+    collapse(
+      shape.slice(kept),
+      views.map((v) => part(v, kept, shape.length, 0)),
+    ).shape[0] ?? 1
+  );
 }
 
 const part = (view: View, from: number, to: number, offset: number): View => ({
@@ -109,7 +129,9 @@ function coordinates(name: string, flat: string, shape: Shape): string[] {
 
 /** `i32` index of a view in terms of coordinates `name0`, `name1`, … */
 function indexOf(view: View, name: string): string {
-  const terms = view.strides.flatMap((stride, d) => (stride === 0 || view.shape[d] === 1 ? [] : [stride === 1 ? `i32(${name}${d})` : `i32(${name}${d}) * ${stride}`]));
+  const terms = view.strides.flatMap((stride, d) =>
+    stride === 0 || view.shape[d] === 1 ? [] : [stride === 1 ? `i32(${name}${d})` : `i32(${name}${d}) * ${stride}`],
+  );
   if (view.offset !== 0 || terms.length === 0) terms.push(`${view.offset}`);
   return terms.join(" + ");
 }
@@ -178,7 +200,12 @@ class Writer {
   private leaf(expr: Extract<Expr, { view: View }>): string {
     const key = JSON.stringify(expr.view);
     const buffer = expr.kind === "load" ? expr.buffer : undefined;
-    const same = this.leaves.find((l) => (l.expr.kind === "load" ? l.expr.buffer : undefined) === buffer && JSON.stringify(this.views[l.view]) === key && l.expr.dtype === expr.dtype);
+    const same = this.leaves.find(
+      (l) =>
+        (l.expr.kind === "load" ? l.expr.buffer : undefined) === buffer &&
+        JSON.stringify(this.views[l.view]) === key &&
+        l.expr.dtype === expr.dtype,
+    );
     if (same) return same.name;
     if (buffer && !this.buffers.includes(buffer)) this.buffers.push(buffer);
     const name = `x${this.leaves.length}`;
@@ -213,7 +240,9 @@ class Writer {
       ...(half ? ["enable f16;"] : []),
       ...(text.includes("INFINITY") ? ["var<private> INFINITY: u32 = 0x7f800000u;"] : []),
       ...(text.includes("QUIET_NAN") ? ["var<private> QUIET_NAN: u32 = 0x7fc00000u;"] : []),
-      ...this.buffers.map((b, i) => `@group(0) @binding(${i}) var<storage, read> b${i}: array<${DTYPES[b.dtype].stored}>;`),
+      ...this.buffers.map(
+        (b, i) => `@group(0) @binding(${i}) var<storage, read> b${i}: array<${DTYPES[b.dtype].stored}>;`,
+      ),
       `@group(0) @binding(${this.buffers.length}) var<storage, read_write> out: array<${DTYPES[dtype].stored}>;`,
       ...this.functions,
       text,

@@ -5,7 +5,7 @@ import type { LowerOptions } from "./kernel.ts";
 import { bytesOf } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { Program } from "./program.ts";
-import { Storage } from "./storage.ts";
+import type { Storage } from "./storage.ts";
 import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
 import { forEachLeaf, treeLeaves, treeMap, treeStructure } from "./tree.ts";
 import { contiguous } from "./view.ts";
@@ -19,7 +19,11 @@ export interface CompileOptions extends Partial<Pick<LowerOptions, "composedOnly
 
 /** What `inspect` tells of a compiled function. */
 export interface ProgramReport {
-  readonly dispatches: readonly { readonly label: string; readonly workgroups: readonly number[]; readonly code: string }[];
+  readonly dispatches: readonly {
+    readonly label: string;
+    readonly workgroups: readonly number[];
+    readonly code: string;
+  }[];
   readonly plan: Plan;
 }
 
@@ -67,7 +71,10 @@ export function inline<T>(f: () => T): T {
  * const step = compile((p, x) => sub(p, mul(grad(loss)(p, x), 0.1)), { donate: [0] });
  * p = step(p, x);
  */
-export function compile<Args extends unknown[], Result>(f: (...args: Args) => Result, options: CompileOptions = {}): Compiled<Args, Result> {
+export function compile<Args extends unknown[], Result>(
+  f: (...args: Args) => Result,
+  options: CompileOptions = {},
+): Compiled<Args, Result> {
   const { donate = [], name = f.name || "a compiled function", ...lowering } = options;
   const traces = new Map<string, Trace>();
 
@@ -97,7 +104,16 @@ export function compile<Args extends unknown[], Result>(f: (...args: Args) => Re
     inspect: () =>
       [...traces.values()].flatMap(({ program }) =>
         program
-          ? [{ dispatches: program.lowered.dispatches.map(({ label, workgroups, code }) => ({ label, workgroups, code })), plan: program.plan }]
+          ? [
+              {
+                dispatches: program.lowered.dispatches.map(({ label, workgroups, code }) => ({
+                  label,
+                  workgroups,
+                  code,
+                })),
+                plan: program.plan,
+              },
+            ]
           : [],
       ),
     free: () => {
@@ -111,13 +127,15 @@ function signatureOf(args: unknown[], leaves: readonly unknown[]): string {
   const kinds = leaves.map((leaf) => {
     if (leaf instanceof Tensor) return `${leaf.dtype}[${leaf.shape}]`;
     if (typeof leaf === "number") return "number";
-    if (leaf === null || ["string", "boolean", "undefined", "bigint"].includes(typeof leaf)) return `${typeof leaf} ${leaf}`;
+    if (leaf === null || ["string", "boolean", "undefined", "bigint"].includes(typeof leaf))
+      return `${typeof leaf} ${leaf}`;
     throw new CoopError(`a compiled function takes trees of tensors, numbers and plain values, not ${describe(leaf)}`);
   });
   return `${treeStructure(args)} ${kinds.join(" ")}`;
 }
 
-const describe = (value: unknown): string => (typeof value === "object" && value ? `a ${value.constructor?.name ?? "object"}` : `a ${typeof value}`);
+const describe = (value: unknown): string =>
+  typeof value === "object" && value ? `a ${value.constructor?.name ?? "object"}` : `a ${typeof value}`;
 
 function donatedBy(args: readonly unknown[], positions: readonly number[], name: string): Storage[] {
   const storages = new Map<Storage, string>();
@@ -126,7 +144,8 @@ function donatedBy(args: readonly unknown[], positions: readonly number[], name:
       if (!(leaf instanceof Tensor)) return;
       const where = `argument ${position}${path && `.${path}`}`;
       const before = storages.get(leaf.storage!);
-      if (before) throw new CoopError(`${name}: ${where} and ${before} are the same tensor; only one of them can be donated`);
+      if (before)
+        throw new CoopError(`${name}: ${where} and ${before} are the same tensor; only one of them can be donated`);
       storages.set(leaf.storage!, where);
     });
   }
@@ -140,23 +159,20 @@ function traceOn<Args extends unknown[]>(f: (...args: Args) => unknown, args: Ar
   const count = treeLeaves(args).filter((leaf) => typeof leaf === "number").length;
   const scalars: VirtualBuffer = { id: -1, kind: "scalars", bytes: 4 * count, dtype: "f32" };
   let scalar = 0;
-  const placeholders = treeMap(
-    (leaf: unknown) => {
-      if (typeof leaf === "number") {
-        const t = new Tensor(PLACEHOLDER, [], { shape: [], dtype: "f32" }, [], "f32");
-        loads.set(t, { kind: "load", buffer: scalars, view: { shape: [], strides: [], offset: scalar++ }, dtype: "f32" });
-        return t;
-      }
-      if (!(leaf instanceof Tensor)) return leaf;
-      const { shape, dtype } = leaf;
-      const t = new Tensor(PLACEHOLDER, [], { shape, dtype }, shape, dtype);
-      const buffer: VirtualBuffer = { id: -2 - buffers.length, kind: "input", bytes: bytesOf(shape, dtype), dtype };
-      buffers.push(buffer);
-      loads.set(t, { kind: "load", buffer, view: contiguous(shape), dtype });
+  const placeholders = treeMap((leaf: unknown) => {
+    if (typeof leaf === "number") {
+      const t = new Tensor(PLACEHOLDER, [], { shape: [], dtype: "f32" }, [], "f32");
+      loads.set(t, { kind: "load", buffer: scalars, view: { shape: [], strides: [], offset: scalar++ }, dtype: "f32" });
       return t;
-    },
-    args as unknown[],
-  ) as Args;
+    }
+    if (!(leaf instanceof Tensor)) return leaf;
+    const { shape, dtype } = leaf;
+    const t = new Tensor(PLACEHOLDER, [], { shape, dtype }, shape, dtype);
+    const buffer: VirtualBuffer = { id: -2 - buffers.length, kind: "input", bytes: bytesOf(shape, dtype), dtype };
+    buffers.push(buffer);
+    loads.set(t, { kind: "load", buffer, view: contiguous(shape), dtype });
+    return t;
+  }, args as unknown[]) as Args;
   const result = inline(() => f(...placeholders));
   if (result instanceof Promise) throw new CoopError("a compiled function must be synchronous: read values outside it");
   const roots = treeLeaves(result).filter((leaf) => leaf instanceof Tensor);
@@ -176,4 +192,8 @@ class Result {
 }
 
 const rebuild = (skeleton: unknown, storages: readonly Storage[]): unknown =>
-  treeMap((leaf: unknown) => (leaf instanceof Result ? fromStorage(storages[leaf.index], leaf.like.shape, leaf.like.dtype) : leaf), skeleton);
+  treeMap(
+    (leaf: unknown) =>
+      leaf instanceof Result ? fromStorage(storages[leaf.index], leaf.like.shape, leaf.like.dtype) : leaf,
+    skeleton,
+  );

@@ -39,7 +39,8 @@ export class Device {
     this.subgroupLanes = this.gpu.features.has("subgroups" as GPUFeatureName) ? (info.subgroupMinSize ?? 0) : 0;
     this.maxBindings = Math.min(this.gpu.limits.maxStorageBuffersPerShaderStage, 16);
     this.gpu.lost.then((info) => {
-      if (info.reason !== "destroyed") this.fail(new DeviceLostError(`the GPU device was lost: ${info.message || info.reason}`));
+      if (info.reason !== "destroyed")
+        this.fail(new DeviceLostError(`the GPU device was lost: ${info.message || info.reason}`));
       if (current === this) current = undefined;
     });
     this.gpu.addEventListener("uncapturederror", (event) => {
@@ -47,7 +48,9 @@ export class Device {
       const outOfMemory = typeof GPUOutOfMemoryError !== "undefined" && error instanceof GPUOutOfMemoryError;
       this.fail(
         outOfMemory
-          ? new OutOfMemoryError(`the GPU is out of memory (${megabytes(this.memory().bytes)} in use): ${error.message}`)
+          ? new OutOfMemoryError(
+              `the GPU is out of memory (${megabytes(this.memory().bytes)} in use): ${error.message}`,
+            )
           : new DeviceError(`WebGPU refused a command: ${error.message}`),
       );
     });
@@ -80,9 +83,14 @@ export class Device {
     }
     const limit = Math.min(this.gpu.limits.maxBufferSize, this.gpu.limits.maxStorageBufferBindingSize);
     if (size > limit) {
-      throw new OutOfMemoryError(`a tensor of ${megabytes(bytes)} is larger than this device binds (${megabytes(limit)}): make the batch smaller`);
+      throw new OutOfMemoryError(
+        `a tensor of ${megabytes(bytes)} is larger than this device binds (${megabytes(limit)}): make the batch smaller`,
+      );
     }
-    const buffer = this.gpu.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
+    const buffer = this.gpu.createBuffer({
+      size,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
     this.live.set(buffer, { bytes: size, owner });
     return buffer;
   }
@@ -150,7 +158,11 @@ export class Device {
   private async compile(label: string, code: string): Promise<GPUComputePipeline> {
     const module = this.gpu.createShaderModule({ label, code });
     try {
-      return await this.gpu.createComputePipelineAsync({ label, layout: "auto", compute: { module, entryPoint: "main" } });
+      return await this.gpu.createComputePipelineAsync({
+        label,
+        layout: "auto",
+        compute: { module, entryPoint: "main" },
+      });
     } catch (error) {
       const { messages } = await module.getCompilationInfo();
       const where = messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join("; ");

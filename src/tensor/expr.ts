@@ -16,7 +16,13 @@ export type Expr =
   | { readonly kind: "load"; readonly buffer: VirtualBuffer; readonly view: View; readonly dtype: DType }
   | { readonly kind: "iota"; readonly view: View; readonly dtype: DType }
   | { readonly kind: "literal"; readonly value: number; readonly dtype: DType }
-  | { readonly kind: "apply"; readonly op: Op; readonly attrs: Attrs; readonly args: readonly Expr[]; readonly dtype: DType };
+  | {
+      readonly kind: "apply";
+      readonly op: Op;
+      readonly attrs: Attrs;
+      readonly args: readonly Expr[];
+      readonly dtype: DType;
+    };
 
 export type Load = Extract<Expr, { kind: "load" }>;
 
@@ -28,7 +34,8 @@ export function buffersOf(expr: Expr, into = new Set<VirtualBuffer>()): Set<Virt
 }
 
 /** Number of operations in an expression, counted as a tree. */
-export const costOf = (expr: Expr): number => (expr.kind === "apply" ? 1 + expr.args.reduce((sum, arg) => sum + costOf(arg), 0) : 0);
+export const costOf = (expr: Expr): number =>
+  expr.kind === "apply" ? 1 + expr.args.reduce((sum, arg) => sum + costOf(arg), 0) : 0;
 
 /** Computing it twice is no dearer than writing it once and reading it back. */
 export function isCheap(expr: Expr): boolean {

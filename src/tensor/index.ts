@@ -1,5 +1,4 @@
-export { bits, foldIn, type Key, key, normal, type NormalOptions, splitKey, uniform, type UniformOptions } from "./random.ts";
-export { type Compiled, compile, type CompileOptions, type ProgramReport } from "./compile.ts";
+export { type Compiled, type CompileOptions, compile, type ProgramReport } from "./compile.ts";
 export { type Device, device, type MemoryReport, type Owner } from "./device.ts";
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
@@ -9,9 +8,43 @@ export * from "./ops/elementwise.ts";
 export { gather, oneHot, row, scatterAdd } from "./ops/gather.ts";
 export { linear, type MatmulOptions, matmul } from "./ops/matmul.ts";
 export { max, mean, min, type ReduceOptions, sum } from "./ops/reduce.ts";
-export { argmax, l2Normalize, layerNorm, logSoftmax, logSumExp, softmax, standardize, topKIndices } from "./ops/rows.ts";
-export { broadcastTo, concat, expandDims, flip, pad, reshape, slice, split, squeeze, stack, stopGradient, swapAxes, transpose } from "./ops/view.ts";
+export {
+  argmax,
+  l2Normalize,
+  layerNorm,
+  logSoftmax,
+  logSumExp,
+  softmax,
+  standardize,
+  topKIndices,
+} from "./ops/rows.ts";
+export {
+  broadcastTo,
+  concat,
+  expandDims,
+  flip,
+  pad,
+  reshape,
+  slice,
+  split,
+  squeeze,
+  stack,
+  stopGradient,
+  swapAxes,
+  transpose,
+} from "./ops/view.ts";
 export { avgPool2d, conv2d, unfold, type WindowOptions } from "./ops/window.ts";
+export {
+  bits,
+  foldIn,
+  type Key,
+  key,
+  type NormalOptions,
+  normal,
+  splitKey,
+  type UniformOptions,
+  uniform,
+} from "./random.ts";
 export type { Shape } from "./shape.ts";
 export { Tensor, type TensorLike, tensor } from "./tensor.ts";
 export { treeLeaves, treeMap } from "./tree.ts";

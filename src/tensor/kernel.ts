@@ -38,5 +38,7 @@ export function packParams(kernel: Kernel, call: KernelCall): ArrayBuffer {
 /** The first kernel of a node's op that can run here. */
 export const kernelFor = (node: Tensor, options: LowerOptions) =>
   node.op.run.kind === "kernel"
-    ? node.op.run.kernels.find((k) => (k.subgroup ?? 0) <= options.subgroupLanes && (k.applies?.(node.inputs, node.attrs) ?? true))
+    ? node.op.run.kernels.find(
+        (k) => (k.subgroup ?? 0) <= options.subgroupLanes && (k.applies?.(node.inputs, node.attrs) ?? true),
+      )
     : undefined;

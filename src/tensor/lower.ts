@@ -41,7 +41,8 @@ const LONGEST_EXPRESSION = 128;
  * @param arguments_ placeholders of a traced function with the place each value will be found in
  */
 export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, Load>, options: LowerOptions): Lowered {
-  const isLeaf = (node: Tensor): boolean => node.op.run.kind === "leaf" || (node.storage !== undefined && !options.compute?.has(node));
+  const isLeaf = (node: Tensor): boolean =>
+    node.op.run.kind === "leaf" || (node.storage !== undefined && !options.compute?.has(node));
   const { order, canonical } = schedule(roots, isLeaf, options);
   const uses = countUses(order, roots, isLeaf, canonical);
   const dispatches: Dispatch[] = [];
@@ -123,7 +124,10 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     const kept = input.shape.map((_, i) => i).filter((i) => !axes.includes(i));
     const outputs = sizeOf(node.shape);
     const folded = sizeOf(input.shape) / Math.max(1, outputs);
-    const wanted = outputs < FEW_OUTPUTS && folded >= LONG_FOLD ? Math.min(Math.ceil(FEW_OUTPUTS / Math.max(1, outputs)), Math.ceil(folded / 64)) : 1;
+    const wanted =
+      outputs < FEW_OUTPUTS && folded >= LONG_FOLD
+        ? Math.min(Math.ceil(FEW_OUTPUTS / Math.max(1, outputs)), Math.ceil(folded / 64))
+        : 1;
     const ordered = (folding: readonly number[]) => {
       const perm = [...kept, ...folding];
       const expr = changeExpr(exprs.get(input)!, { kind: "transpose", perm })!;
@@ -132,7 +136,8 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     };
     // parts are cut along the outermost loop: where that is too short, the longest axis goes there
     const asIs = ordered(axes);
-    const { expr, shape, chunks } = asIs.chunks === wanted ? asIs : ordered(axes.toSorted((a, b) => input.shape[b] - input.shape[a]));
+    const { expr, shape, chunks } =
+      asIs.chunks === wanted ? asIs : ordered(axes.toSorted((a, b) => input.shape[b] - input.shape[a]));
     const emit = (source: Expr, from: Shape, parts: number, to: Shape): Load => {
       const buffer = newBuffer(to, node.dtype);
       if (sizeOf(to) > 0) {
@@ -151,7 +156,12 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     const kernel = kernelFor(node, options)!;
     const loads = inputs.map((input) => loaded(input, kernel.strided === true));
     const call: KernelCall = {
-      inputs: loads.map((load, i) => ({ shape: inputs[i].shape, dtype: inputs[i].dtype, strides: load.view.strides, offset: load.view.offset })),
+      inputs: loads.map((load, i) => ({
+        shape: inputs[i].shape,
+        dtype: inputs[i].dtype,
+        strides: load.view.strides,
+        offset: load.view.offset,
+      })),
       output: node,
       attrs: node.attrs,
     };
@@ -159,7 +169,12 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     if (sizeOf(node.shape) > 0) {
       dispatches.push({
         label: kernel.name,
-        code: prelude(kernel, loads.map((l) => l.dtype), node.dtype) + kernel.source,
+        code:
+          prelude(
+            kernel,
+            loads.map((l) => l.dtype),
+            node.dtype,
+          ) + kernel.source,
         params: packParams(kernel, call),
         workgroups: kernel.workgroups(call),
         reads: loads.map((l) => l.buffer),
@@ -172,15 +187,21 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   for (const node of order) {
     exprs.set(node, lowerNode(node));
     const expr = exprs.get(node)!;
-    if ((uses.get(node)! > 1 && !isCheap(expr)) || costOf(expr) >= LONGEST_EXPRESSION) exprs.set(node, store(expr, node.shape, node.dtype));
+    if ((uses.get(node)! > 1 && !isCheap(expr)) || costOf(expr) >= LONGEST_EXPRESSION)
+      exprs.set(node, store(expr, node.shape, node.dtype));
   }
 
   const taken = new Set<VirtualBuffer>();
   const results = roots.map((root) => {
     const node = canonical.get(root)!;
     const expr = exprs.get(node)!;
-    const own = expr.kind === "load" && expr.buffer.kind === "slot" && isContiguous(expr.view) && expr.buffer.bytes === bytesOf(node.shape, node.dtype);
-    const buffer = own && !taken.has((expr as Load).buffer) ? (expr as Load).buffer : store(expr, node.shape, node.dtype).buffer;
+    const own =
+      expr.kind === "load" &&
+      expr.buffer.kind === "slot" &&
+      isContiguous(expr.view) &&
+      expr.buffer.bytes === bytesOf(node.shape, node.dtype);
+    const buffer =
+      own && !taken.has((expr as Load).buffer) ? (expr as Load).buffer : store(expr, node.shape, node.dtype).buffer;
     taken.add(buffer);
     return buffer;
   });
@@ -189,7 +210,8 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
 }
 
 /** Bytes of a tensor in a buffer: at least 4, and a multiple of 4. */
-export const bytesOf = (shape: Shape, dtype: DType): number => Math.max(4, Math.ceil((sizeOf(shape) * DTYPES[dtype].bytes) / 4) * 4);
+export const bytesOf = (shape: Shape, dtype: DType): number =>
+  Math.max(4, Math.ceil((sizeOf(shape) * DTYPES[dtype].bytes) / 4) * 4);
 
 const countBuffers = (args: readonly Expr[]): number => {
   const all = new Set<VirtualBuffer>();

@@ -41,9 +41,15 @@ export class Program {
     arguments_: ReadonlyMap<Tensor, Load>,
     options: Partial<LowerOptions> = {},
   ) {
-    this.lowered = lower(roots, arguments_, { subgroupLanes: device.subgroupLanes, maxBindings: device.maxBindings, ...options });
+    this.lowered = lower(roots, arguments_, {
+      subgroupLanes: device.subgroupLanes,
+      maxBindings: device.maxBindings,
+      ...options,
+    });
     this.plan = plan(this.lowered.dispatches);
-    const half = this.lowered.dispatches.some(({ reads, writes }) => [...reads, writes].some(({ dtype }) => dtype === "f16"));
+    const half = this.lowered.dispatches.some(({ reads, writes }) =>
+      [...reads, writes].some(({ dtype }) => dtype === "f16"),
+    );
     if (half && !device.gpu.features.has("shader-f16")) {
       throw new DTypeError(`f16 needs an adapter with shader-f16, and ${device.description} has none; use f32`);
     }
@@ -119,7 +125,11 @@ export class Program {
     return outputs;
   }
 
-  private execute(inputs: ReadonlyMap<VirtualBuffer, Storage>, outputs: readonly Storage[], numbers: Float32Array<ArrayBuffer>): void {
+  private execute(
+    inputs: ReadonlyMap<VirtualBuffer, Storage>,
+    outputs: readonly Storage[],
+    numbers: Float32Array<ArrayBuffer>,
+  ): void {
     const { device } = this;
     device.check();
     for (const storage of inputs.values()) storage.throwIfFailed();
@@ -129,7 +139,10 @@ export class Program {
       this.scalars ??= device.allocate(numbers.byteLength, "programs");
       device.write(this.scalars, 0, numbers);
     }
-    const made = device.allocateAll(this.lowered.results.map(({ bytes }) => bytes), "values");
+    const made = device.allocateAll(
+      this.lowered.results.map(({ bytes }) => bytes),
+      "values",
+    );
     const results = new Map(this.lowered.results.map((buffer, i) => [buffer, made[i]]));
     const bufferOf = (buffer: VirtualBuffer): GPUBuffer => {
       switch (buffer.kind) {
@@ -180,7 +193,12 @@ export class Program {
           ...buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
           ...(launch.paramsAt === undefined
             ? []
-            : [{ binding: buffers.length, resource: { buffer: this.params!, offset: launch.paramsAt, size: launch.dispatch.params!.byteLength } }]),
+            : [
+                {
+                  binding: buffers.length,
+                  resource: { buffer: this.params!, offset: launch.paramsAt, size: launch.dispatch.params!.byteLength },
+                },
+              ]),
         ],
       });
       launch.bindGroups.set(key, group);

@@ -1,11 +1,11 @@
 import type { DType } from "./dtype.ts";
 import { CoopError } from "./errors.ts";
 import { defineOp } from "./op.ts";
-import { add, cast, cos, log, mul, shiftRight, sqrt, sub } from "./ops/elementwise.ts";
 import { arange } from "./ops/basic.ts";
+import { add, cast, cos, log, mul, shiftRight, sqrt, sub } from "./ops/elementwise.ts";
 import { broadcastTo, reshape, slice } from "./ops/view.ts";
-import { type Shape, sizeOf } from "./shape.ts";
 import { shaders } from "./shaders.ts";
+import { type Shape, sizeOf } from "./shape.ts";
 import { apply, type Tensor, tensor } from "./tensor.ts";
 
 /** A key of the counter-based generator: u32 [2]. The same key always gives the same numbers. */
@@ -34,12 +34,17 @@ const THREEFRY = defineOp({
   name: "threefry",
   result: ([counter]) => ({ shape: counter.shape, dtype: "u32" as DType }),
   reference: ([counter, key0, key1]) => counter.data.map((c, i) => threefry(key0.data[i], key1.data[i], c)),
-  run: { kind: "expression", wgsl: ([counter, key0, key1]) => `threefry(${key0}, ${key1}, ${counter})`, functions: shaders.threefry },
+  run: {
+    kind: "expression",
+    wgsl: ([counter, key0, key1]) => `threefry(${key0}, ${key1}, ${counter})`,
+    functions: shaders.threefry,
+  },
 });
 
 /** The key of a seed (a whole number from 0 to 2⁵³ − 1). */
 export function key(seed: number): Key {
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new CoopError(`key: the seed is ${seed}; it is a whole number ≥ 0`);
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new CoopError(`key: the seed is ${seed}; it is a whole number ≥ 0`);
   return tensor(Uint32Array.of(Math.floor(seed / 2 ** 32), seed >>> 0));
 }
 

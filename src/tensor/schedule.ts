@@ -32,7 +32,10 @@ export function schedule(roots: readonly Tensor[], isLeaf: (node: Tensor) => boo
       continue;
     }
     stack.pop();
-    const key = isLeaf(node) && node.op.name !== "literal" && node.op.name !== "iota" ? `#${node.id}` : `${node.op.name} ${keyOf(node)} ${inputs.map((i) => canonical.get(i)!.id)}`;
+    const key =
+      isLeaf(node) && node.op.name !== "literal" && node.op.name !== "iota"
+        ? `#${node.id}`
+        : `${node.op.name} ${keyOf(node)} ${inputs.map((i) => canonical.get(i)!.id)}`;
     const twin = known.get(key);
     canonical.set(node, twin ?? node);
     if (!twin) {
@@ -45,7 +48,9 @@ export function schedule(roots: readonly Tensor[], isLeaf: (node: Tensor) => boo
 
 /** JSON has no infinity, NaN or negative zero; a literal's value may be one. */
 const keyOf = (node: Tensor): string =>
-  JSON.stringify(node.attrs, (_, v) => (typeof v === "number" && (!Number.isFinite(v) || Object.is(v, -0)) ? `${1 / v} ${v}` : v));
+  JSON.stringify(node.attrs, (_, v) =>
+    typeof v === "number" && (!Number.isFinite(v) || Object.is(v, -0)) ? `${1 / v} ${v}` : v,
+  );
 
 /** How many nodes and roots read each node. */
 export function countUses(

@@ -23,7 +23,10 @@ export interface SelfTest {
 
 /** Numbers between −1 and 1 that look random and are the same every time. */
 function numbers(shape: Shape, salt: number): Tensor {
-  return tensor(Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin((i + 1) * 12.9898 + salt * 78.233) * 0.98), shape);
+  return tensor(
+    Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin((i + 1) * 12.9898 + salt * 78.233) * 0.98),
+    shape,
+  );
 }
 
 const FLOAT = 2e-5;

@@ -40,7 +40,9 @@ export class Storage {
 
   assertUsable(where: string): void {
     if (this.releasedBy) {
-      throw new DonatedError(`${where}: this tensor's memory was given away by ${this.releasedBy}; use the value that call returned, or make a copy before it`);
+      throw new DonatedError(
+        `${where}: this tensor's memory was given away by ${this.releasedBy}; use the value that call returned, or make a copy before it`,
+      );
     }
   }
 

@@ -52,7 +52,8 @@ export class Tensor implements Aval {
 
   /** The value of a tensor of one element. */
   async item(): Promise<number> {
-    if (this.size !== 1) throw new ShapeError(`item: a tensor of shape ${showShape(this.shape)} has ${this.size} elements, not 1`);
+    if (this.size !== 1)
+      throw new ShapeError(`item: a tensor of shape ${showShape(this.shape)} has ${this.size} elements, not 1`);
     return (await this.data())[0];
   }
 
@@ -128,10 +129,19 @@ export function tensor(values: Nested | HostArray, shape?: Shape, dtype?: DType)
   const inferred = shape ?? (typed ? [flat.length] : nestedShape(values as Nested));
   checkShape("tensor", inferred);
   if (sizeOf(inferred) !== flat.length) {
-    throw new ShapeError(`tensor: ${flat.length} values do not fill shape ${showShape(inferred)} (${sizeOf(inferred)} elements)`);
+    throw new ShapeError(
+      `tensor: ${flat.length} values do not fill shape ${showShape(inferred)} (${sizeOf(inferred)} elements)`,
+    );
   }
   const type = dtype ?? dtypeOf(values);
-  return new Tensor(SOURCE, [], { shape: inferred, dtype: type }, inferred, type, Storage.fromHost(toBytes(flat, type)));
+  return new Tensor(
+    SOURCE,
+    [],
+    { shape: inferred, dtype: type },
+    inferred,
+    type,
+    Storage.fromHost(toBytes(flat, type)),
+  );
 }
 
 /** A tensor over storage that already exists. */
@@ -143,7 +153,8 @@ function dtypeOf(values: unknown): DType {
   if (values instanceof Int32Array) return "i32";
   if (values instanceof Uint32Array) return "u32";
   if (values instanceof Uint8Array) return "bool";
-  if (ArrayBuffer.isView(values)) throw new DTypeError(`tensor: ${values.constructor.name} has no dtype here; name one`);
+  if (ArrayBuffer.isView(values))
+    throw new DTypeError(`tensor: ${values.constructor.name} has no dtype here; name one`);
   let first = values;
   while (Array.isArray(first)) first = first[0];
   return typeof first === "boolean" ? "bool" : "f32";
@@ -154,7 +165,10 @@ function nestedShape(values: Nested): number[] {
   for (let at = values; Array.isArray(at); at = at[0]) shape.push(at.length);
   const check = (at: Nested, depth: number): void => {
     const length = Array.isArray(at) ? at.length : undefined;
-    if (length !== shape[depth]) throw new ShapeError(`tensor: ragged nested arrays (${length ?? "a number"} where ${shape[depth] ?? "a number"} is expected)`);
+    if (length !== shape[depth])
+      throw new ShapeError(
+        `tensor: ragged nested arrays (${length ?? "a number"} where ${shape[depth] ?? "a number"} is expected)`,
+      );
     if (Array.isArray(at)) for (const item of at) check(item, depth + 1);
   };
   check(values, 0);

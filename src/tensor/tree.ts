@@ -41,13 +41,19 @@ export function treeLeaves<Leaf = unknown>(tree: unknown): Leaf[] {
  * @example treeMap((p: Tensor, g: Tensor) => sub(p, mul(g, 0.1)), params, grads)
  * @throws CoopError where the structures differ, naming the path.
  */
-export function treeMap<Leaf, To, T>(f: (leaf: Leaf, ...others: Leaf[]) => To, tree: T, ...rest: unknown[]): MapTree<T, Leaf, To> {
+export function treeMap<Leaf, To, T>(
+  f: (leaf: Leaf, ...others: Leaf[]) => To,
+  tree: T,
+  ...rest: unknown[]
+): MapTree<T, Leaf, To> {
   const walk = (at: unknown, others: unknown[], path: string): unknown => {
     if (!isBranch(at)) return f(at as Leaf, ...(others as Leaf[]));
     for (const other of others) {
       const fits = isBranch(other) && Array.isArray(other) === Array.isArray(at);
       if (!fits || Object.keys(other).sort().join() !== Object.keys(at).sort().join()) {
-        throw new CoopError(`treeMap: the trees differ at "${path || "the root"}": ${keysOf(at)} against ${keysOf(other)}`);
+        throw new CoopError(
+          `treeMap: the trees differ at "${path || "the root"}": ${keysOf(at)} against ${keysOf(other)}`,
+        );
       }
     }
     const child = (key: string | number) => others.map((other) => (other as Record<string | number, unknown>)[key]);
@@ -66,5 +72,8 @@ const keysOf = (tree: unknown): string =>
 export function treeStructure(tree: unknown): string {
   if (Array.isArray(tree)) return `[${tree.map(treeStructure).join()}]`;
   if (!isBranch(tree)) return "*";
-  return `{${Object.keys(tree).sort().map((key) => `${JSON.stringify(key)}:${treeStructure(tree[key])}`).join()}}`;
+  return `{${Object.keys(tree)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${treeStructure(tree[key])}`)
+    .join()}}`;
 }

@@ -13,7 +13,11 @@ export async function read<T>(tree: T): Promise<MapTree<T, Tensor, HostArray>> {
   const tensors = treeLeaves(tree).filter((leaf) => leaf instanceof Tensor);
   evaluate(tensors);
   const values = new Map(await Promise.all(tensors.map(async (t) => [t, await t.data()] as const)));
-  return treeMap((leaf: unknown) => (leaf instanceof Tensor ? values.get(leaf) : leaf), tree) as MapTree<T, Tensor, HostArray>;
+  return treeMap((leaf: unknown) => (leaf instanceof Tensor ? values.get(leaf) : leaf), tree) as MapTree<
+    T,
+    Tensor,
+    HostArray
+  >;
 }
 
 /** Gives back the memory of every tensor of a tree. */
@@ -38,7 +42,9 @@ export async function upload(shape: Shape, dtype: DType, write: (put: Put) => Pr
   try {
     await write((offset, data) => {
       if (offset % 4 !== 0 || offset + data.byteLength > bytes) {
-        throw new ShapeError(`upload: ${data.byteLength} bytes at ${offset} do not lie in a tensor of ${bytes} bytes at a multiple of 4`);
+        throw new ShapeError(
+          `upload: ${data.byteLength} bytes at ${offset} do not lie in a tensor of ${bytes} bytes at a multiple of 4`,
+        );
       }
       on.write(buffer, offset, data);
     });

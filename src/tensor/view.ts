@@ -56,7 +56,13 @@ export function changeView(view: View, change: ViewChange): View | undefined {
         shape: change.shape,
         strides: view.strides,
         offset: view.offset + change.starts.reduce((sum, s, i) => sum + s * view.strides[i], 0),
-        bounds: view.bounds && clip(view.bounds, change.starts.map((s) => -s), change.shape),
+        bounds:
+          view.bounds &&
+          clip(
+            view.bounds,
+            change.starts.map((s) => -s),
+            change.shape,
+          ),
       };
     case "flip":
       return {
@@ -147,7 +153,11 @@ export function collapse(shape: Shape, views: readonly View[]): { shape: number[
       shape: merged,
       strides: keep.map((group) => v.strides[group.at(-1)!]),
       offset: v.offset,
-      bounds: v.bounds && keep.map((group) => (group.length > 1 ? ([0, sizeOf(group.map((i) => shape[i]))] as const) : v.bounds![group[0]])),
+      bounds:
+        v.bounds &&
+        keep.map((group) =>
+          group.length > 1 ? ([0, sizeOf(group.map((i) => shape[i]))] as const) : v.bounds![group[0]],
+        ),
     })),
   };
 }

@@ -4,10 +4,10 @@ import { sameShape, showShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { arange } from "./basic.ts";
 import { add, cast, lessEqual, mul, neg, where } from "./elementwise.ts";
+import { oneHot } from "./gather.ts";
 import { matmul } from "./matmul.ts";
 import { mean, sum } from "./reduce.ts";
 import { logSoftmax, softmax } from "./rows.ts";
-import { oneHot } from "./gather.ts";
 import { expandDims } from "./view.ts";
 
 export interface AttentionOptions {
@@ -30,7 +30,9 @@ const MASKED = -1e30;
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   if (q.rank < 2 || q.shape[q.rank - 1] !== k.shape[k.rank - 1] || k.shape[k.rank - 2] !== v.shape[v.rank - 2]) {
-    throw new ShapeError(`attention: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)} are not [..., T, d], [..., S, d], [..., S, e]`);
+    throw new ShapeError(
+      `attention: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)} are not [..., T, d], [..., S, d], [..., S, e]`,
+    );
   }
   const [t, s] = [q.shape[q.rank - 2], k.shape[k.rank - 2]];
   const scale = options.scale ?? q.shape[q.rank - 1] ** -0.5;
@@ -54,9 +56,12 @@ export interface CrossEntropyOptions {
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
   if (logits.rank !== 2 || !sameShape(labels.shape, [logits.shape[0]])) {
-    throw new ShapeError(`crossEntropy: logits ${showShape(logits.shape)} and labels ${showShape(labels.shape)} are not [N, K] and [N]`);
+    throw new ShapeError(
+      `crossEntropy: logits ${showShape(logits.shape)} and labels ${showShape(labels.shape)} are not [N, K] and [N]`,
+    );
   }
-  if (isFloat(labels.dtype) || labels.dtype === "bool") throw new DTypeError(`crossEntropy: labels are i32 class numbers, not ${labels.dtype}`);
+  if (isFloat(labels.dtype) || labels.dtype === "bool")
+    throw new DTypeError(`crossEntropy: labels are i32 class numbers, not ${labels.dtype}`);
   const smoothing = options.labelSmoothing ?? 0;
   const logProbabilities = logSoftmax(cast(logits, "f32"));
   const hit = sum(mul(logProbabilities, oneHot(labels, logits.shape[1])), 1);

@@ -40,11 +40,13 @@ export function align(op: string, a: TensorLike, b: TensorLike, ...others: Tenso
   return [broadcastTo(cast(x, dtype), shape), broadcastTo(cast(y, dtype), shape)];
 }
 
-const notOperand = (op: string, value: unknown) => new ShapeError(`${op}: takes tensors and numbers, not ${value === null ? "null" : typeof value}`);
+const notOperand = (op: string, value: unknown) =>
+  new ShapeError(`${op}: takes tensors and numbers, not ${value === null ? "null" : typeof value}`);
 
 /** Throws unless `x` has one of the given ranks. */
 export function expectRank(op: string, x: Tensor, ...ranks: number[]): void {
-  if (!ranks.includes(x.rank)) throw new ShapeError(`${op}: takes a tensor of rank ${ranks.join(" or ")}, not shape ${showShape(x.shape)}`);
+  if (!ranks.includes(x.rank))
+    throw new ShapeError(`${op}: takes a tensor of rank ${ranks.join(" or ")}, not shape ${showShape(x.shape)}`);
 }
 
 /** Throws unless `x` holds floats. */

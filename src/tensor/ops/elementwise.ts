@@ -33,13 +33,15 @@ function elementwise(name: string, row: Row): Op {
     name,
     result: (inputs) => {
       for (const input of inputs) {
-        if (!TAKES[takes](input.dtype)) throw new DTypeError(`${name}: takes ${takes} tensors, not ${input.dtype}; see cast(x, dtype)`);
+        if (!TAKES[takes](input.dtype))
+          throw new DTypeError(`${name}: takes ${takes} tensors, not ${input.dtype}; see cast(x, dtype)`);
       }
       return { shape: inputs[0].shape, dtype: row.gives ?? inputs[0].dtype };
     },
     reference: (inputs, _attrs, output) => {
       const out = new Float64Array(inputs[0].data.length);
-      const wrap = output.dtype === "i32" ? (v: number) => v | 0 : output.dtype === "u32" ? (v: number) => v >>> 0 : Number;
+      const wrap =
+        output.dtype === "i32" ? (v: number) => v | 0 : output.dtype === "u32" ? (v: number) => v >>> 0 : Number;
       for (let i = 0; i < out.length; i++) out[i] = wrap(row.reference(...inputs.map((input) => input.data[i])));
       return out;
     },
@@ -66,9 +68,19 @@ const half = (x: Tensor) => mul(x, 0.5);
 const share = (g: Tensor, wins: Tensor, ties: Tensor) => where(wins, g, where(ties, half(g), 0));
 
 /** a + b. */
-export const add = binary("add", { wgsl: (a, b) => `${a} + ${b}`, reference: (a, b) => a + b, vjp: [(g) => g, (g) => g], takes: "number" });
+export const add = binary("add", {
+  wgsl: (a, b) => `${a} + ${b}`,
+  reference: (a, b) => a + b,
+  vjp: [(g) => g, (g) => g],
+  takes: "number",
+});
 /** a − b. */
-export const sub = binary("sub", { wgsl: (a, b) => `${a} - ${b}`, reference: (a, b) => a - b, vjp: [(g) => g, (g) => neg(g)], takes: "number" });
+export const sub = binary("sub", {
+  wgsl: (a, b) => `${a} - ${b}`,
+  reference: (a, b) => a - b,
+  vjp: [(g) => g, (g) => neg(g)],
+  takes: "number",
+});
 /** a · b, element by element. */
 export const mul = binary("mul", {
   wgsl: (a, b) => `${a} * ${b}`,
@@ -87,7 +99,10 @@ export const div = binary("div", {
 export const pow = binary("pow", {
   wgsl: (a, b) => `power(${a}, ${b})`,
   reference: (a, b) => a ** b,
-  vjp: [(g, [a, b]) => mul(g, mul(b, pow(a, sub(b, 1)))), (g, [a], y) => mul(g, mul(y, log(where(greater(a, 0), a, 1))))],
+  vjp: [
+    (g, [a, b]) => mul(g, mul(b, pow(a, sub(b, 1)))),
+    (g, [a], y) => mul(g, mul(y, log(where(greater(a, 0), a, 1)))),
+  ],
   functions: `fn power(a: f32, b: f32) -> f32 {
   if (b == 0.0) { return 1.0; }
   if (a == 0.0 && b < 0.0) { return 1.0 / abs(a); }
@@ -119,7 +134,12 @@ export const remainder = binary("remainder", {
 });
 
 /** −x. */
-export const neg = unary("neg", { wgsl: (x) => `-(${x})`, reference: (x) => -x, vjp: [(g) => neg(g)], takes: "number" });
+export const neg = unary("neg", {
+  wgsl: (x) => `-(${x})`,
+  reference: (x) => -x,
+  vjp: [(g) => neg(g)],
+  takes: "number",
+});
 /** |x|. */
 export const abs = unary("abs", { wgsl: (x) => `abs(${x})`, reference: Math.abs, vjp: [(g, [x]) => mul(g, sign(x))] });
 /** −1, 0 or 1. */
@@ -131,7 +151,11 @@ export const exp = unary("exp", { wgsl: (x) => `exp(${x})`, reference: Math.exp,
 /** Natural logarithm. */
 export const log = unary("log", { wgsl: (x) => `log(${x})`, reference: Math.log, vjp: [(g, [x]) => div(g, x)] });
 /** √x. */
-export const sqrt = unary("sqrt", { wgsl: (x) => `sqrt(${x})`, reference: Math.sqrt, vjp: [(g, _, y) => div(half(g), y)] });
+export const sqrt = unary("sqrt", {
+  wgsl: (x) => `sqrt(${x})`,
+  reference: Math.sqrt,
+  vjp: [(g, _, y) => div(half(g), y)],
+});
 /** 1/√x. */
 export const rsqrt = unary("rsqrt", {
   wgsl: (x) => `inverseSqrt(${x})`,
@@ -139,11 +163,19 @@ export const rsqrt = unary("rsqrt", {
   vjp: [(g, [x], y) => div(mul(g, mul(y, -0.5)), x)],
 });
 /** x². */
-export const square = unary("square", { wgsl: (x) => `${x} * ${x}`, reference: (x) => x * x, vjp: [(g, [x]) => mul(g, mul(x, 2))] });
+export const square = unary("square", {
+  wgsl: (x) => `${x} * ${x}`,
+  reference: (x) => x * x,
+  vjp: [(g, [x]) => mul(g, mul(x, 2))],
+});
 /** Sine. */
 export const sin = unary("sin", { wgsl: (x) => `sin(${x})`, reference: Math.sin, vjp: [(g, [x]) => mul(g, cos(x))] });
 /** Cosine. */
-export const cos = unary("cos", { wgsl: (x) => `cos(${x})`, reference: Math.cos, vjp: [(g, [x]) => neg(mul(g, sin(x)))] });
+export const cos = unary("cos", {
+  wgsl: (x) => `cos(${x})`,
+  reference: Math.cos,
+  vjp: [(g, [x]) => neg(mul(g, sin(x)))],
+});
 /** Hyperbolic tangent. */
 export const tanh = unary("tanh", {
   wgsl: (x) => `tanh(clamp(${x}, -15.0, 15.0))`,
@@ -157,7 +189,11 @@ export const sigmoid = unary("sigmoid", {
   vjp: [(g, _, y) => mul(g, mul(y, sub(1, y)))],
 });
 /** max(x, 0); the gradient at 0 is 0. */
-export const relu = unary("relu", { wgsl: (x) => `max(${x}, 0.0)`, reference: (x) => Math.max(x, 0), vjp: [(g, [x]) => where(greater(x, 0), g, 0)] });
+export const relu = unary("relu", {
+  wgsl: (x) => `max(${x}, 0.0)`,
+  reference: (x) => Math.max(x, 0),
+  vjp: [(g, [x]) => where(greater(x, 0), g, 0)],
+});
 /** CLIP's activation x·σ(1.702 x) (Hendrycks & Gimpel, arXiv 1606.08415 §2). */
 export const quickGelu = unary("quickGelu", {
   wgsl: (x) => `${x} / (1.0 + exp(-1.702 * ${x}))`,
@@ -199,8 +235,18 @@ function errorFunction(x: number): number {
 /** Exact GELU, x·Φ(x). */
 export const gelu = (x: Tensor): Tensor => mul(half(x), add(1, erf(mul(x, Math.SQRT1_2))));
 
-const comparison = (name: string, operator: string, reference: (a: number, b: number) => boolean, takes: Row["takes"] = "number"): Binary =>
-  binary(name, { wgsl: (a, b) => `${a} ${operator} ${b}`, reference: (a, b) => Number(reference(a, b)), takes, gives: "bool" });
+const comparison = (
+  name: string,
+  operator: string,
+  reference: (a: number, b: number) => boolean,
+  takes: Row["takes"] = "number",
+): Binary =>
+  binary(name, {
+    wgsl: (a, b) => `${a} ${operator} ${b}`,
+    reference: (a, b) => Number(reference(a, b)),
+    takes,
+    gives: "bool",
+  });
 
 /** a = b, as bool. */
 export const equal = comparison("equal", "==", (a, b) => a === b, "any");
@@ -215,23 +261,36 @@ export const greater = comparison("greater", ">", (a, b) => a > b);
 /** a ≥ b, as bool. */
 export const greaterEqual = comparison("greaterEqual", ">=", (a, b) => a >= b);
 /** Both, for bool tensors. */
-export const logicalAnd = binary("logicalAnd", { wgsl: (a, b) => `${a} && ${b}`, reference: (a, b) => a & b, takes: "bool" });
+export const logicalAnd = binary("logicalAnd", {
+  wgsl: (a, b) => `${a} && ${b}`,
+  reference: (a, b) => a & b,
+  takes: "bool",
+});
 /** Either, for bool tensors. */
-export const logicalOr = binary("logicalOr", { wgsl: (a, b) => `${a} || ${b}`, reference: (a, b) => a | b, takes: "bool" });
+export const logicalOr = binary("logicalOr", {
+  wgsl: (a, b) => `${a} || ${b}`,
+  reference: (a, b) => a | b,
+  takes: "bool",
+});
 /** The opposite, for bool tensors. */
 export const logicalNot = unary("logicalNot", { wgsl: (x) => `!${x}`, reference: (x) => 1 - x, takes: "bool" });
 
 /** Bits shifted right, zeros coming in; for u32. */
-export const shiftRight = binary("shiftRight", { wgsl: (a, b) => `${a} >> ${b}`, reference: (a, b) => a >>> b, takes: "u32" });
+export const shiftRight = binary("shiftRight", {
+  wgsl: (a, b) => `${a} >> ${b}`,
+  reference: (a, b) => a >>> b,
+  takes: "u32",
+});
 
 const WHERE = defineOp({
   name: "where",
   result: ([condition, a]) => {
-    if (condition.dtype !== "bool") throw new DTypeError(`where: the condition is ${condition.dtype}, not bool; compare it with something first`);
+    if (condition.dtype !== "bool")
+      throw new DTypeError(`where: the condition is ${condition.dtype}, not bool; compare it with something first`);
     return { shape: a.shape, dtype: a.dtype };
   },
   reference: ([condition, a, b]) => a.data.map((v, i) => (condition.data[i] ? v : b.data[i])),
-  vjp: ({ g, wrt, inputs: [condition] }) => wrt === 1 ? where(condition, g, 0) : where(condition, 0, g),
+  vjp: ({ g, wrt, inputs: [condition] }) => (wrt === 1 ? where(condition, g, 0) : where(condition, 0, g)),
   run: { kind: "expression", wgsl: ([condition, a, b]) => `select(${b}, ${a}, ${condition})` },
 });
 
@@ -256,7 +315,10 @@ const CAST = defineOp({
     kind: "expression",
     wgsl: ([x], attrs, _output, [input]) => {
       const to = attrs.dtype as DType;
-      if (to === "bool") return input.dtype === "bool" ? x : `${x} != ${isFloat(input.dtype) ? "0.0" : input.dtype === "i32" ? "0i" : "0u"}`;
+      if (to === "bool")
+        return input.dtype === "bool"
+          ? x
+          : `${x} != ${isFloat(input.dtype) ? "0.0" : input.dtype === "i32" ? "0i" : "0u"}`;
       return `${isFloat(to) ? "f32" : to}(${x})`;
     },
   },

@@ -1,8 +1,8 @@
 import { gridFor } from "../codegen.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { defineOp } from "../op.ts";
-import { type Shape, showShape, sizeOf } from "../shape.ts";
 import { shaders } from "../shaders.ts";
+import { type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { arange, expectFloat } from "./basic.ts";
 import { cast, equal } from "./elementwise.ts";
@@ -96,7 +96,9 @@ export function scatterAdd(updates: Tensor, indices: Tensor, rows: number): Tens
   expectIndices("scatterAdd", indices);
   expectFloat("scatterAdd", updates);
   if (indices.shape.some((n, i) => updates.shape[i] !== n)) {
-    throw new ShapeError(`scatterAdd: updates ${showShape(updates.shape)} do not begin with the shape of the indices ${showShape(indices.shape)}`);
+    throw new ShapeError(
+      `scatterAdd: updates ${showShape(updates.shape)} do not begin with the shape of the indices ${showShape(indices.shape)}`,
+    );
   }
   return apply(SCATTER_ADD, [updates, indices], { rows });
 }

@@ -1,8 +1,8 @@
 import { isFloat, promote } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Values } from "../op.ts";
-import { broadcastShapes, type Shape, showShape, sizeOf } from "../shape.ts";
 import { shaders } from "../shaders.ts";
+import { broadcastShapes, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { add, cast } from "./elementwise.ts";
 import { broadcastTo, reshape, swapAxes } from "./view.ts";
@@ -86,7 +86,10 @@ export interface MatmulOptions {
  * @throws ShapeError where the inner extents differ, DTypeError for integers
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  if (a.rank === 0 || b.rank === 0) throw new ShapeError(`matmul: takes tensors of rank 1 and more, not ${showShape(a.shape)} and ${showShape(b.shape)}`);
+  if (a.rank === 0 || b.rank === 0)
+    throw new ShapeError(
+      `matmul: takes tensors of rank 1 and more, not ${showShape(a.shape)} and ${showShape(b.shape)}`,
+    );
   const dtype = promote("matmul", a.dtype, b.dtype);
   if (!isFloat(dtype)) throw new DTypeError(`matmul: takes float tensors, not ${dtype}; see cast(x, "f32")`);
   if (a.rank === 1) return squeezeAxis(matmul(reshape(a, [1, a.size]), b, { transposeB: options.transposeB }), -2);
@@ -95,10 +98,16 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   const right = cast(options.transposeB ? swapAxes(b, -1, -2) : b, dtype);
   const [m, k] = left.shape.slice(-2);
   const [inner, n] = right.shape.slice(-2);
-  if (k !== inner) throw new ShapeError(`matmul: the inner extents of ${showShape(left.shape)} and ${showShape(right.shape)} are ${k} and ${inner}`);
+  if (k !== inner)
+    throw new ShapeError(
+      `matmul: the inner extents of ${showShape(left.shape)} and ${showShape(right.shape)} are ${k} and ${inner}`,
+    );
   if (right.rank === 2 && left.rank > 2) {
     // one matrix for the whole batch: its rows are just more rows
-    return reshape(apply(MATMUL, [reshape(left, [sizeOf(left.shape.slice(0, -1)), k]), right]), [...left.shape.slice(0, -1), n]);
+    return reshape(apply(MATMUL, [reshape(left, [sizeOf(left.shape.slice(0, -1)), k]), right]), [
+      ...left.shape.slice(0, -1),
+      n,
+    ]);
   }
   const batch = broadcastShapes("matmul", left.shape.slice(0, -2), right.shape.slice(0, -2));
   const flat = batch.length > MAX_BATCH_AXES ? [sizeOf(batch)] : batch;
@@ -107,7 +116,11 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   return reshape(apply(MATMUL, [x, y]), [...batch, m, n]);
 }
 
-const squeezeAxis = (x: Tensor, axis: number): Tensor => reshape(x, x.shape.filter((_, i) => i !== x.rank + axis));
+const squeezeAxis = (x: Tensor, axis: number): Tensor =>
+  reshape(
+    x,
+    x.shape.filter((_, i) => i !== x.rank + axis),
+  );
 
 /**
  * x Wᵀ + b, as in torch.nn.Linear.

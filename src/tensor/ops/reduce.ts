@@ -16,15 +16,22 @@ const without = (shape: Shape, axes: readonly number[]): number[] => shape.filte
 const withOnes = (shape: Shape, axes: readonly number[]): number[] => shape.map((n, i) => (axes.includes(i) ? 1 : n));
 
 /** A folded result spread over the shape it was folded from. */
-const spread = (folded: Tensor, shape: Shape, axes: readonly number[]): Tensor => broadcastTo(reshape(folded, withOnes(shape, axes)), shape);
+const spread = (folded: Tensor, shape: Shape, axes: readonly number[]): Tensor =>
+  broadcastTo(reshape(folded, withOnes(shape, axes)), shape);
 
-function reduction(name: "sum" | "max" | "min", join: (a: number, b: number) => number, first: number, vjp: (call: VjpCall) => Tensor): Op {
+function reduction(
+  name: "sum" | "max" | "min",
+  join: (a: number, b: number) => number,
+  first: number,
+  vjp: (call: VjpCall) => Tensor,
+): Op {
   return defineOp({
     name,
     result: ([x], attrs): Aval => {
       if (x.dtype === "bool") throw new DTypeError(`${name}: takes numbers, not bool; cast(x, "i32") counts`);
       const axes = axesOf(attrs);
-      if (name !== "sum" && sizeOf(x.shape) === 0) throw new ShapeError(`${name}: ${showShape(x.shape)} has no elements to choose from`);
+      if (name !== "sum" && sizeOf(x.shape) === 0)
+        throw new ShapeError(`${name}: ${showShape(x.shape)} has no elements to choose from`);
       return { shape: without(x.shape, axes), dtype: x.dtype };
     },
     reference: ([x]: readonly Values[], attrs, output) => {
@@ -49,7 +56,12 @@ const toWinners = ({ g, inputs: [x], output, attrs }: VjpCall): Tensor => {
   return mul(wins, spread(div(g, apply(SUM, [wins], { axes })), x.shape, axes));
 };
 
-const SUM = reduction("sum", (a, b) => a + b, 0, ({ g, inputs: [x], attrs }) => spread(g, x.shape, axesOf(attrs)));
+const SUM = reduction(
+  "sum",
+  (a, b) => a + b,
+  0,
+  ({ g, inputs: [x], attrs }) => spread(g, x.shape, axesOf(attrs)),
+);
 const MAX = reduction("max", Math.max, Number.NEGATIVE_INFINITY, toWinners);
 const MIN = reduction("min", Math.min, Number.POSITIVE_INFINITY, toWinners);
 

@@ -2,8 +2,8 @@ import { gridFor } from "../codegen.ts";
 import type { DType } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, defineOp, type Kernel, type Values } from "../op.ts";
-import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
 import { shaders } from "../shaders.ts";
+import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat } from "./basic.ts";
 import { add, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
@@ -11,7 +11,11 @@ import { max, mean, sum } from "./reduce.ts";
 import { reshape, swapAxes } from "./view.ts";
 
 /** A kernel with one invocation for each row of the last axis. */
-const rowKernel = (name: string, source: string, more: (attrs: Attrs) => Record<string, number> = () => ({})): Kernel => ({
+const rowKernel = (
+  name: string,
+  source: string,
+  more: (attrs: Attrs) => Record<string, number> = () => ({}),
+): Kernel => ({
   name,
   source,
   params: ({ inputs: [x], attrs }) => {
@@ -53,13 +57,22 @@ export function logSumExp(x: Tensor, axis = -1): Tensor {
   const at = normalizeAxis("logSumExp", axis, x.rank);
   const largest = max(x, at, last);
   const total = add(log(sum(exp(sub(x, largest)), at, last)), largest);
-  return reshape(total, x.shape.filter((_, i) => i !== at));
+  return reshape(
+    total,
+    x.shape.filter((_, i) => i !== at),
+  );
 }
 
 /** log softmax(x) along an axis, the last where none is named. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   const at = normalizeAxis("logSoftmax", axis, x.rank);
-  return sub(x, reshape(logSumExp(x, at), x.shape.map((n, i) => (i === at ? 1 : n))));
+  return sub(
+    x,
+    reshape(
+      logSumExp(x, at),
+      x.shape.map((n, i) => (i === at ? 1 : n)),
+    ),
+  );
 }
 
 const moments = (x: Tensor) => {
@@ -122,7 +135,9 @@ export function standardize(x: Tensor, epsilon = 1e-5): Tensor {
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
   for (const [name, p] of Object.entries({ weight, bias })) {
     if (p.rank !== 1 || p.shape[0] !== x.shape[x.rank - 1]) {
-      throw new ShapeError(`layerNorm: ${name} has shape ${showShape(p.shape)}, not [${x.shape[x.rank - 1]}] as the last axis of ${showShape(x.shape)}`);
+      throw new ShapeError(
+        `layerNorm: ${name} has shape ${showShape(p.shape)}, not [${x.shape[x.rank - 1]}] as the last axis of ${showShape(x.shape)}`,
+      );
     }
   }
   return add(mul(standardize(x, epsilon), weight), bias);
@@ -168,5 +183,8 @@ export function argmax(x: Tensor, axis = -1): Tensor {
   const at = normalizeAxis("argmax", axis, x.rank);
   const moved = at === x.rank - 1 ? x : swapAxes(x, at, -1);
   const index = topKIndices(moved, 1);
-  return reshape(at === x.rank - 1 ? index : swapAxes(index, at, -1), x.shape.filter((_, i) => i !== at));
+  return reshape(
+    at === x.rank - 1 ? index : swapAxes(index, at, -1),
+    x.shape.filter((_, i) => i !== at),
+  );
 }

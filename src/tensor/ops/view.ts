@@ -1,6 +1,16 @@
 import { ShapeError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
-import { broadcastShapes, checkShape, forEachIndex, normalizeAxis, rowMajor, type Shape, sameShape, showShape, sizeOf } from "../shape.ts";
+import {
+  broadcastShapes,
+  checkShape,
+  forEachIndex,
+  normalizeAxis,
+  rowMajor,
+  type Shape,
+  sameShape,
+  showShape,
+  sizeOf,
+} from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { zerosLike } from "./basic.ts";
 import { add } from "./elementwise.ts";
@@ -76,11 +86,19 @@ const TRANSPOSE = defineOp({
   reference: ([x], attrs, output) => {
     const strides = rowMajor(x.shape);
     const perm = attrs.perm as number[];
-    return gatherReference(x.data, output.shape, (at) => dot(perm.map((p) => strides[p]), at));
+    return gatherReference(x.data, output.shape, (at) =>
+      dot(
+        perm.map((p) => strides[p]),
+        at,
+      ),
+    );
   },
   vjp: ({ g, attrs }) => {
     const perm = attrs.perm as number[];
-    return transpose(g, perm.map((_, i) => perm.indexOf(i)));
+    return transpose(
+      g,
+      perm.map((_, i) => perm.indexOf(i)),
+    );
   },
   run: { kind: "view", change: (attrs) => ({ kind: "transpose", perm: attrs.perm as number[] }) },
 });
@@ -97,7 +115,10 @@ export function transpose(x: Tensor, perm: readonly number[] = x.shape.map((_, i
 /** Swaps two axes. */
 export function swapAxes(x: Tensor, a: number, b: number): Tensor {
   const [i, j] = [normalizeAxis("swapAxes", a, x.rank), normalizeAxis("swapAxes", b, x.rank)];
-  return transpose(x, x.shape.map((_, k) => (k === i ? j : k === j ? i : k)));
+  return transpose(
+    x,
+    x.shape.map((_, k) => (k === i ? j : k === j ? i : k)),
+  );
 }
 
 const SLICE = defineOp({
@@ -111,8 +132,15 @@ const SLICE = defineOp({
     const starts = attrs.starts as number[];
     return gatherReference(x.data, output.shape, (at) => dot(strides, at) + dot(strides, starts));
   },
-  vjp: ({ g, attrs, inputs: [x] }) => pad(g, (attrs.starts as number[]).map((s, i) => [s, x.shape[i] - (attrs.ends as number[])[i]])),
-  run: { kind: "view", change: (attrs, output) => ({ kind: "slice", starts: attrs.starts as number[], shape: output.shape }) },
+  vjp: ({ g, attrs, inputs: [x] }) =>
+    pad(
+      g,
+      (attrs.starts as number[]).map((s, i) => [s, x.shape[i] - (attrs.ends as number[])[i]]),
+    ),
+  run: {
+    kind: "view",
+    change: (attrs, output) => ({ kind: "slice", starts: attrs.starts as number[], shape: output.shape }),
+  },
 });
 
 /**
@@ -122,7 +150,8 @@ const SLICE = defineOp({
  * @example slice(x, [0, 1], [2]) // x[0:2, 1:]
  */
 export function slice(x: Tensor, starts: readonly number[], ends: readonly (number | undefined)[] = []): Tensor {
-  if (starts.length > x.rank || ends.length > x.rank) throw new ShapeError(`slice: more positions than axes of ${showShape(x.shape)}`);
+  if (starts.length > x.rank || ends.length > x.rank)
+    throw new ShapeError(`slice: more positions than axes of ${showShape(x.shape)}`);
   const from = x.shape.map((n, i) => ((starts[i] ?? 0) < 0 ? n + starts[i] : (starts[i] ?? 0)));
   const to = x.shape.map((n, i) => ((ends[i] ?? n) < 0 ? n + ends[i]! : (ends[i] ?? n)));
   x.shape.forEach((n, i) => {
@@ -148,18 +177,28 @@ const PAD = defineOp({
   },
   vjp: ({ g, attrs, inputs: [x] }) => {
     const before = (attrs.widths as [number, number][]).map(([b]) => b);
-    return slice(g, before, before.map((b, i) => b + x.shape[i]));
+    return slice(
+      g,
+      before,
+      before.map((b, i) => b + x.shape[i]),
+    );
   },
   run: {
     kind: "view",
-    change: (attrs, output) => ({ kind: "pad", before: (attrs.widths as [number, number][]).map(([b]) => b), shape: output.shape }),
+    change: (attrs, output) => ({
+      kind: "pad",
+      before: (attrs.widths as [number, number][]).map(([b]) => b),
+      shape: output.shape,
+    }),
   },
 });
 
 /** Zeros around the tensor: `[before, after]` for each axis. */
 export function pad(x: Tensor, widths: readonly (readonly [number, number] | readonly number[])[]): Tensor {
   if (widths.length !== x.rank || widths.flat().some((w) => !Number.isInteger(w) || w < 0)) {
-    throw new ShapeError(`pad: ${JSON.stringify(widths)} does not give two widths ≥ 0 for each axis of ${showShape(x.shape)}`);
+    throw new ShapeError(
+      `pad: ${JSON.stringify(widths)} does not give two widths ≥ 0 for each axis of ${showShape(x.shape)}`,
+    );
   }
   return widths.flat().every((w) => w === 0) ? x : apply(PAD, [x], { widths });
 }
@@ -170,14 +209,20 @@ const FLIP = defineOp({
   reference: ([x], attrs, output) => {
     const strides = rowMajor(x.shape);
     const axes = attrs.axes as number[];
-    return gatherReference(x.data, output.shape, (at) => dot(strides, at.map((c, i) => (axes.includes(i) ? x.shape[i] - 1 - c : c))));
+    return gatherReference(x.data, output.shape, (at) =>
+      dot(
+        strides,
+        at.map((c, i) => (axes.includes(i) ? x.shape[i] - 1 - c : c)),
+      ),
+    );
   },
   vjp: ({ g, attrs }) => flip(g, attrs.axes as number[]),
   run: { kind: "view", change: (attrs) => ({ kind: "flip", axes: attrs.axes as number[] }) },
 });
 
 /** The tensor read backwards along some axes. */
-export const flip = (x: Tensor, axes: readonly number[]): Tensor => apply(FLIP, [x], { axes: axes.map((a) => normalizeAxis("flip", a, x.rank)) });
+export const flip = (x: Tensor, axes: readonly number[]): Tensor =>
+  apply(FLIP, [x], { axes: axes.map((a) => normalizeAxis("flip", a, x.rank)) });
 
 /** Tensors one after another along an axis; the other extents agree. */
 export function concat(parts: readonly Tensor[], axis = 0): Tensor {
@@ -191,7 +236,10 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
         throw new ShapeError(`concat: ${parts.map((p) => showShape(p.shape)).join(", ")} differ outside axis ${at}`);
       }
       const after = total - before - part.shape[at];
-      const padded = pad(part, part.shape.map((_, i) => (i === at ? [before, after] : [0, 0])));
+      const padded = pad(
+        part,
+        part.shape.map((_, i) => (i === at ? [before, after] : [0, 0])),
+      );
       before += part.shape[at];
       return padded;
     })
@@ -199,7 +247,11 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
 }
 
 /** Tensors of one shape along a new axis. */
-export const stack = (parts: readonly Tensor[], axis = 0): Tensor => concat(parts.map((p) => expandDims(p, axis)), axis);
+export const stack = (parts: readonly Tensor[], axis = 0): Tensor =>
+  concat(
+    parts.map((p) => expandDims(p, axis)),
+    axis,
+  );
 
 /** A new axis of extent 1. */
 export function expandDims(x: Tensor, axis: number): Tensor {
@@ -209,19 +261,32 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 
 /** Without the axes of extent 1, or without one of them. */
 export function squeeze(x: Tensor, axis?: number): Tensor {
-  if (axis === undefined) return reshape(x, x.shape.filter((n) => n !== 1));
+  if (axis === undefined)
+    return reshape(
+      x,
+      x.shape.filter((n) => n !== 1),
+    );
   const at = normalizeAxis("squeeze", axis, x.rank);
-  if (x.shape[at] !== 1) throw new ShapeError(`squeeze: axis ${axis} of ${showShape(x.shape)} has extent ${x.shape[at]}, not 1`);
-  return reshape(x, x.shape.filter((_, i) => i !== at));
+  if (x.shape[at] !== 1)
+    throw new ShapeError(`squeeze: axis ${axis} of ${showShape(x.shape)} has extent ${x.shape[at]}, not 1`);
+  return reshape(
+    x,
+    x.shape.filter((_, i) => i !== at),
+  );
 }
 
 /** Equal parts along an axis. */
 export function split(x: Tensor, parts: number, axis = 0): Tensor[] {
   const at = normalizeAxis("split", axis, x.rank);
   const width = x.shape[at] / parts;
-  if (!Number.isInteger(width)) throw new ShapeError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${parts}`);
+  if (!Number.isInteger(width))
+    throw new ShapeError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${parts}`);
   return Array.from({ length: parts }, (_, p) =>
-    slice(x, x.shape.map((_n, i) => (i === at ? p * width : 0)), x.shape.map((n, i) => (i === at ? (p + 1) * width : n))),
+    slice(
+      x,
+      x.shape.map((_n, i) => (i === at ? p * width : 0)),
+      x.shape.map((n, i) => (i === at ? (p + 1) * width : n)),
+    ),
   );
 }
 
@@ -238,7 +303,9 @@ const passThrough = (name: string, more: Partial<Op>): Op =>
 const IDENTITY = passThrough("identity", { vjp: ({ g }) => g });
 const STOP = passThrough("stopGradient", { stops: true });
 const AFTER = passThrough("after", { vjp: ({ g, wrt, inputs }) => (wrt === 0 ? g : zerosLike(inputs[wrt])) });
-const CUSTOM = passThrough("custom", { vjp: ({ g, wrt, output, attrs }) => (attrs.rule as CustomRule)(g, output)[wrt - 1] });
+const CUSTOM = passThrough("custom", {
+  vjp: ({ g, wrt, output, attrs }) => (attrs.rule as CustomRule)(g, output)[wrt - 1],
+});
 
 /** Gradients of a custom node's arguments, given the output's and the node. */
 export type CustomRule = (g: Tensor, output: Tensor) => readonly Tensor[];

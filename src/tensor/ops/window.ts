@@ -1,8 +1,8 @@
 import { gridFor } from "../codegen.ts";
 import { ShapeError } from "../errors.ts";
 import { type Attrs, defineOp, type Kernel } from "../op.ts";
-import { forEachIndex, rowMajor, type Shape, showShape, sizeOf } from "../shape.ts";
 import { shaders } from "../shaders.ts";
+import { forEachIndex, rowMajor, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat, expectRank } from "./basic.ts";
 import { matmul } from "./matmul.ts";
@@ -31,7 +31,10 @@ function forEachPair(w: Windows, images: number, visit: (from: number, to: numbe
     const y = i * w.stride + p - w.padding;
     const x = j * w.stride + q - w.padding;
     if (y < 0 || y >= w.height || x < 0 || x >= w.width) return;
-    visit([n, p, q, i, j].reduce((at, c, d) => at + c * strides[d], 0), (n * w.height + y) * w.width + x);
+    visit(
+      [n, p, q, i, j].reduce((at, c, d) => at + c * strides[d], 0),
+      (n * w.height + y) * w.width + x,
+    );
   });
 }
 
@@ -75,7 +78,10 @@ const UNFOLD = defineOp({
 
 const FOLD = defineOp({
   name: "fold",
-  result: ([x], attrs) => ({ shape: [x.shape[0], x.shape[1], windows(attrs).height, windows(attrs).width], dtype: x.dtype }),
+  result: ([x], attrs) => ({
+    shape: [x.shape[0], x.shape[1], windows(attrs).height, windows(attrs).width],
+    dtype: x.dtype,
+  }),
   reference: ([x], attrs, output) => {
     const out = new Float64Array(sizeOf(output.shape));
     forEachPair(windows(attrs), x.shape[0] * x.shape[1], (from, to) => {
@@ -94,14 +100,29 @@ export interface WindowOptions {
   readonly padding?: number;
 }
 
-function windowAttrs(op: string, image: Shape, sizeY: number, sizeX: number, { stride = 1, padding = 0 }: WindowOptions): Attrs & Windows {
+function windowAttrs(
+  op: string,
+  image: Shape,
+  sizeY: number,
+  sizeX: number,
+  { stride = 1, padding = 0 }: WindowOptions,
+): Attrs & Windows {
   const [height, width] = image.slice(2);
   const rows = Math.floor((height + 2 * padding - sizeY) / stride) + 1;
   const columns = Math.floor((width + 2 * padding - sizeX) / stride) + 1;
-  if (![sizeY, sizeX, stride].every((n) => Number.isInteger(n) && n >= 1) || !Number.isInteger(padding) || padding < 0) {
-    throw new ShapeError(`${op}: window ${sizeY}×${sizeX}, stride ${stride}, padding ${padding}; sizes and stride are whole numbers ≥ 1, padding ≥ 0`);
+  if (
+    ![sizeY, sizeX, stride].every((n) => Number.isInteger(n) && n >= 1) ||
+    !Number.isInteger(padding) ||
+    padding < 0
+  ) {
+    throw new ShapeError(
+      `${op}: window ${sizeY}×${sizeX}, stride ${stride}, padding ${padding}; sizes and stride are whole numbers ≥ 1, padding ≥ 0`,
+    );
   }
-  if (rows < 1 || columns < 1) throw new ShapeError(`${op}: a window of ${sizeY}×${sizeX} does not fit an image of ${height}×${width} with padding ${padding}`);
+  if (rows < 1 || columns < 1)
+    throw new ShapeError(
+      `${op}: a window of ${sizeY}×${sizeX} does not fit an image of ${height}×${width} with padding ${padding}`,
+    );
   return { height, width, sizeY, sizeX, stride, padding, rows, columns };
 }
 
@@ -129,7 +150,10 @@ export function conv2d(x: Tensor, weight: Tensor, options: WindowOptions = {}): 
   expectRank("conv2d", weight, 4);
   const [n, c] = x.shape;
   const [o, channels, kh, kw] = weight.shape;
-  if (c !== channels) throw new ShapeError(`conv2d: the image ${showShape(x.shape)} has ${c} channels, the weight ${showShape(weight.shape)} takes ${channels}`);
+  if (c !== channels)
+    throw new ShapeError(
+      `conv2d: the image ${showShape(x.shape)} has ${c} channels, the weight ${showShape(weight.shape)} takes ${channels}`,
+    );
   const { stride = 1, padding = 0 } = options;
   const filter = reshape(weight, [o, c * kh * kw]);
   if (padding === 0 && stride === kh && kh === kw && x.shape[2] % kh === 0 && x.shape[3] % kw === 0) {
