@@ -1,6 +1,7 @@
 import { isFloat } from "../src/tensor/dtype.ts";
 import { type Known, references, type Visit } from "../src/tensor/reference.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
+import { TRIGONOMETRIC_NOISE } from "./adapter.ts";
 import { mulberry } from "./arguments.ts";
 import { EPS } from "./gpu-settings.ts";
 
@@ -31,8 +32,10 @@ function roundings(seed: number, half: boolean): Visit {
     if (kind === "view" || !isFloat(node.dtype) || EXACT.has(node.op.name)) return;
     // sums gather errors of their terms; tanh, sin, erf … keep an absolute error near 0
     const size = kind === "expression" ? 0 : 0.25 * relative * data.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
-    for (let i = 0; i < data.length; i++)
-      data[i] += (2 * random() - 1) * (2 * relative * Math.abs(data[i]) + size + 2 ** -27);
+    const always = /^(sin|cos)$/.test(node.op.name) ? TRIGONOMETRIC_NOISE : 2 ** -27;
+    for (let i = 0; i < data.length; i++) {
+      data[i] += (2 * random() - 1) * (2 * relative * Math.abs(data[i]) + size + always);
+    }
   };
 }
 

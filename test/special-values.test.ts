@@ -2,6 +2,7 @@ import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { grad } from "../src/autograd/grad.ts";
+import { floatToHalf, halfToFloat } from "../src/tensor/half.ts";
 import * as coop from "../src/tensor/index.ts";
 import { allOps, type Op } from "../src/tensor/op.ts";
 import { references } from "../src/tensor/reference.ts";
@@ -191,6 +192,21 @@ function tensorOf(values: readonly number[]): { tensor: Tensor; data: Float64Arr
   const data = Float64Array.from(values);
   return { tensor: coop.tensor(Float32Array.from(data)), data };
 }
+
+test("half precision: every number comes back, and what lies between goes to the nearest, ties to even", () => {
+  const value = (bits: number) => halfToFloat(Uint16Array.of(bits))[0];
+  const bits = (v: number) => floatToHalf(Float32Array.of(v))[0];
+  for (let low = 0; low < 0x7bff; low++) {
+    const [a, b] = [value(low), value(low + 1)];
+    const middle = (a + b) / 2; // exact in float32
+    const nudge = (b - a) / 64;
+    const found = [bits(a), bits(-a), bits(middle - nudge), bits(middle), bits(middle + nudge)];
+    assert.deepEqual(found, [low, low | 0x8000, low, low + (low & 1), low + 1], `${a} and ${b}`);
+  }
+  const ends = [65504, 65519, 65520, 1e30, Number.POSITIVE_INFINITY, 2 ** -25, 2 ** -25 * 1.001].map(bits);
+  assert.deepEqual(ends, [0x7bff, 0x7bff, 0x7c00, 0x7c00, 0x7c00, 0, 1]);
+  assert.ok(Number.isNaN(value(bits(Number.NaN))));
+});
 
 describe("gradients at kinks and ties, by their written rules", { timeout: 60_000 }, () => {
   const at = async (f: (x: Tensor) => Tensor, x: number[] | number[][]): Promise<number[]> => [
