@@ -373,6 +373,98 @@ const MATMUL: OpCase = {
   order: 2,
 };
 
+/** Sequences behind a shared prefix; the queries are all rows, or the last of each sequence. */
+interface Rows {
+  readonly prefix: number;
+  readonly lengths: readonly number[];
+  readonly causal: boolean;
+  readonly lastOnly: boolean;
+}
+
+function patternOf({ prefix, lengths, causal, lastOnly }: Rows): coop.AttentionPattern {
+  const spans: coop.Spans[] = Array.from({ length: lastOnly ? 0 : prefix }, (_, t) => [
+    0,
+    0,
+    0,
+    causal ? t + 1 : prefix,
+  ]);
+  let start = prefix;
+  for (const length of lengths) {
+    for (let t = lastOnly ? length - 1 : 0; t < length; t++)
+      spans.push([0, prefix, start, start + (causal ? t + 1 : length)]);
+    start += length;
+  }
+  return coop.attentionPattern(spans, start);
+}
+
+/** Attention of some rows: its arguments are q, k, v and, for the gradients, g. */
+function attention(
+  arity: 3 | 4,
+  f: (inputs: readonly Tensor[], pattern: coop.AttentionPattern, attrs: Attrs) => Tensor,
+): OpCase {
+  return {
+    calls: fc
+      .record({
+        prefix: fc.constantFrom(0, 1, 3, 9),
+        lengths: fc.array(fc.constantFrom(1, 2, 5, 8), { minLength: 1, maxLength: 4 }),
+        causal: fc.boolean(),
+        lastOnly: fc.boolean(),
+        heads: fc.constantFrom(1, 2, 3),
+        width: fc.constantFrom(8, 9, 1),
+        valueWidth: fc.constantFrom(8, 5),
+        scale: fc.constantFrom(0.25, 1, 0.5),
+        dtype: fc.constantFrom(...FLOATS),
+      })
+      .chain(({ heads, width, valueWidth, scale, dtype, ...rows }) => {
+        const { queries, keys } = patternOf(rows);
+        const shapes = [
+          [queries, heads, width],
+          [keys, heads, width],
+          [keys, heads, valueWidth],
+          [queries, heads, valueWidth],
+        ];
+        const args = shapes
+          .slice(0, arity)
+          .map((to, i) => argument(to, { dtype, domain: i % 2 === 0 ? "real" : "other" }));
+        return fc.tuple(...args).map((made) => ({ args: made, attrs: { ...rows, scale } }));
+      }),
+    apply: (inputs, attrs) => f(inputs, patternOf(attrs as unknown as Rows), { scale: attrs.scale }),
+    // sums of weights times values, and weights as exact as their scores
+    bound: ([q, k, v, g], _, attrs) => {
+      const size = (x: Tensor) => add(max(abs(x)), 1);
+      const scores = add(mul(mul(size(q), size(k)), (attrs.scale as number) * (q.shape[2] + 8)), 32);
+      const summed = mul(mul(scores, size(v)), k.shape[0] + 16);
+      return g ? mul(mul(summed, mul(size(g), add(size(q), size(k)))), 4 * (q.shape[0] + 8)) : summed;
+    },
+    order: 2,
+  };
+}
+
+/** What the gradients of attention are given: sums that were kept. */
+function kept([q, k, v, g]: readonly Tensor[], pattern: coop.AttentionPattern, attrs: Attrs) {
+  const lse = apply(op("attentionLogSum"), [q, k, pattern.spans], attrs);
+  return { lse, delta: sum(mul(g, coop.attend(q, k, v, pattern, attrs.scale as number)), -1) };
+}
+
+const ATTENTION: Record<string, OpCase> = {
+  attention: attention(3, ([q, k, v], pattern, { scale }) => coop.attend(q, k, v, pattern, scale as number)),
+  attentionLogSum: attention(3, ([q, k, v], pattern, attrs) =>
+    add(apply(op("attentionLogSum"), [q, k, pattern.spans], attrs), mul(sum(coop.cast(v, "f32")), 0)),
+  ),
+  attentionGradQuery: attention(4, ([q, k, v, g], pattern, attrs) => {
+    const { lse, delta } = kept([q, k, v, g], pattern, attrs);
+    return apply(op("attentionGradQuery"), [q, k, v, g, lse, delta, pattern.spans], attrs);
+  }),
+  attentionGradKey: attention(4, ([q, k, v, g], pattern, attrs) => {
+    const { lse, delta } = kept([q, k, v, g], pattern, attrs);
+    return apply(op("attentionGradKey"), [q, k, v, g, lse, delta, pattern.readers], attrs);
+  }),
+  attentionGradValue: attention(4, ([q, k, v, g], pattern, attrs) => {
+    const { lse } = kept([q, k, v, g], pattern, attrs);
+    return apply(op("attentionGradValue"), [q, k, g, lse, pattern.readers], attrs);
+  }),
+};
+
 const indexed = (indices: Shape, dtype: DType) => argument(indices, { dtype, domain: "index", zeros: true });
 const indices = fc.tuple(shape(0, 2, { largest: 40 }), fc.constantFrom<DType>("i32", "u32"));
 
@@ -440,6 +532,7 @@ export const CASES: Readonly<Record<string, OpCase>> = {
   ...VIEWS,
   ...ROWS,
   matmul: MATMUL,
+  ...ATTENTION,
   gather: GATHER,
   scatterAdd: SCATTER,
   unfold: onWindows(

@@ -6,7 +6,7 @@ import { dataOf, differenceError, normals, type Probe, probe } from "../src/auto
 import { isFloat } from "../src/tensor/dtype.ts";
 import { device, read, type Tensor } from "../src/tensor/index.ts";
 import { allOps } from "../src/tensor/op.ts";
-import { references } from "../src/tensor/reference.ts";
+import { readSources, references } from "../src/tensor/reference.ts";
 import { showShape } from "../src/tensor/shape.ts";
 import { leafOf, seen } from "./arguments.ts";
 import { EPS, MORE, SEED } from "./gpu-settings.ts";
@@ -34,9 +34,14 @@ function trialOf(kase: OpCase, call: Call): Trial {
 async function wrongValues(kase: OpCase, calls: readonly Call[]): Promise<string[]> {
   const trials = calls.map((call) => trialOf(kase, call));
   const onGpu = await read(trials.map(({ output }) => output));
-  return trials.flatMap(({ inputs, output, data, call }, n) => {
+  const given = new Map(trials.flatMap(({ data }) => [...data]));
+  const all = await readSources(
+    trials.map(({ output }) => output),
+    given,
+  );
+  return trials.flatMap(({ inputs, output, call }, n) => {
     const bound = isFloat(output.dtype) ? kase.bound?.(inputs, output, call.attrs) : undefined;
-    const [exact, allowed] = references(bound ? [output, bound] : [output], data);
+    const [exact, allowed] = references(bound ? [output, bound] : [output], all);
     const got = onGpu[n];
     for (let i = 0; i < exact.length; i++) {
       const rounding = output.dtype === "f16" ? Math.abs(exact[i]) * 2 ** -11 + 2 ** -24 : 0;

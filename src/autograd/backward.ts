@@ -32,7 +32,10 @@ export function backward(
     if (!g || targets.has(node)) continue;
     const wanted = node.inputs.flatMap((input, i) => (path.has(input) ? [i] : []));
     const rule = gradientRule(node, g);
-    for (const i of wanted) accumulate(node.inputs[i], rule(i));
+    for (const i of wanted) {
+      const part = rule(i);
+      if (part) accumulate(node.inputs[i], part);
+    }
   }
   return wrt.map((node) => gradients.get(node));
 }
@@ -62,13 +65,13 @@ export function onPath(outputs: readonly Tensor[], wrt: readonly Tensor[]): Set<
 }
 
 /** The op's own rule, or the rules of its composed definition. */
-function gradientRule(node: Tensor, g: Tensor): (wrt: number) => Tensor {
+function gradientRule(node: Tensor, g: Tensor): (wrt: number) => Tensor | undefined {
   const { op, inputs, attrs } = node;
   if (op.vjp) return (wrt) => op.vjp!({ g, wrt, inputs, output: node, attrs });
   if (op.run.kind === "kernel" && op.run.composed) {
     const arguments_ = inputs.map(identity);
     const gradients = backward([op.run.composed(arguments_, attrs)], [g], arguments_);
-    return (wrt) => gradients[wrt]!;
+    return (wrt) => gradients[wrt];
   }
   throw new CoopError(`${op.name} has no gradient; put stopGradient around it if none is wanted`);
 }

@@ -1,5 +1,5 @@
-import { DTYPES, type DType } from "./dtype.ts";
-import type { Kernel, KernelCall } from "./op.ts";
+import { DTYPES } from "./dtype.ts";
+import type { Aval, Kernel, KernelCall } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface LowerOptions {
@@ -13,18 +13,24 @@ export interface LowerOptions {
   readonly composedOnly?: boolean;
 }
 
-/** What a hand-written kernel leaves open: its extensions and the types `In0`, `In1`, … and `Out`. */
-export function prelude(kernel: Kernel, inputs: readonly DType[], output: DType): string {
-  const half = [...inputs, output].includes("f16") ? "enable f16;\n" : "";
+/** The whole text of a kernel: its extensions, the types `In0`, `In1`, … and `Out`, its source. */
+export function codeFor(
+  kernel: Kernel,
+  inputs: readonly Aval[],
+  output: Aval,
+  { subgroupLanes }: LowerOptions,
+): string {
+  const half = [...inputs, output].some(({ dtype }) => dtype === "f16") ? "enable f16;\n" : "";
   const subgroups = kernel.subgroup ? "enable subgroups;\n" : "";
-  const aliases = inputs.map((dtype, i) => `alias In${i} = ${DTYPES[dtype].stored};\n`).join("");
-  return `${half}${subgroups}${aliases}alias Out = ${DTYPES[output].stored};\n`;
+  const aliases = inputs.map(({ dtype }, i) => `alias In${i} = ${DTYPES[dtype].stored};\n`).join("");
+  const source = typeof kernel.source === "string" ? kernel.source : kernel.source(inputs, subgroupLanes);
+  return `${half}${subgroups}${aliases}alias Out = ${DTYPES[output.dtype].stored};\n${source}`;
 }
 
-/** The fields of `struct Params` in the kernel's source, in order, filled from its `params`. */
-export function packParams(kernel: Kernel, call: KernelCall): ArrayBuffer {
+/** The fields of `struct Params` in the kernel's code, in order, filled from its `params`. */
+export function packParams(kernel: Kernel, code: string, call: KernelCall): ArrayBuffer {
   const values = kernel.params(call);
-  const fields = [...kernel.source.match(/struct Params \{([^}]*)\}/)![1].matchAll(/(\w+): (\w+)/g)];
+  const fields = [...code.match(/struct Params \{([^}]*)\}/)![1].matchAll(/(\w+): (\w+)/g)];
   const view = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
   fields.forEach(([, name, type], i) => {
     const value = values[name];
@@ -39,6 +45,9 @@ export function packParams(kernel: Kernel, call: KernelCall): ArrayBuffer {
 export const kernelFor = (node: Tensor, options: LowerOptions) =>
   node.op.run.kind === "kernel"
     ? node.op.run.kernels.find(
-        (k) => (k.subgroup ?? 0) <= options.subgroupLanes && (k.applies?.(node.inputs, node.attrs) ?? true),
+        (k) =>
+          (k.subgroup ?? 0) <= options.subgroupLanes &&
+          (k.binds ?? node.inputs.length) < options.maxBindings &&
+          (k.applies?.(node.inputs, node.attrs) ?? true),
       )
     : undefined;

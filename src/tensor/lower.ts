@@ -1,7 +1,7 @@
 import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { kernelFor, type LowerOptions, packParams, prelude } from "./kernel.ts";
+import { codeFor, kernelFor, type LowerOptions, packParams } from "./kernel.ts";
 import type { KernelCall } from "./op.ts";
 import { countUses, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
@@ -154,7 +154,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
 
   const lowerKernel = (node: Tensor, inputs: readonly Tensor[]): Expr => {
     const kernel = kernelFor(node, options)!;
-    const loads = inputs.map((input) => loaded(input, kernel.strided === true));
+    const loads = inputs.slice(0, kernel.binds).map((input, i) => loaded(input, i < (kernel.strided ?? 0)));
     const call: KernelCall = {
       inputs: loads.map((load, i) => ({
         shape: inputs[i].shape,
@@ -167,15 +167,11 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     };
     const buffer = newBuffer(node.shape, node.dtype);
     if (sizeOf(node.shape) > 0) {
+      const code = codeFor(kernel, inputs, node, options);
       dispatches.push({
         label: kernel.name,
-        code:
-          prelude(
-            kernel,
-            loads.map((l) => l.dtype),
-            node.dtype,
-          ) + kernel.source,
-        params: packParams(kernel, call),
+        code,
+        params: packParams(kernel, code, call),
         workgroups: kernel.workgroups(call),
         reads: loads.map((l) => l.buffer),
         writes: buffer,

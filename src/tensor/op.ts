@@ -17,15 +17,18 @@ export interface Values extends Aval {
   readonly data: Float64Array;
 }
 
-/** A hand-written kernel that can compute an op. All inputs arrive contiguous unless `strided`. */
+/** A hand-written kernel that can compute an op. Inputs arrive contiguous unless `strided`. */
 export interface Kernel {
   /** Names the variant in profiles and tests. */
   readonly name: string;
-  readonly source: string;
+  /** WGSL, or a function that makes it where something must be known when the kernel is compiled. */
+  readonly source: string | ((inputs: readonly Aval[], subgroupLanes: number) => string);
   /** Needs the WGSL extension `subgroups` with at least this many lanes. */
   readonly subgroup?: number;
-  /** Inputs may be any strided view; the kernel reads it through its constants. */
-  readonly strided?: boolean;
+  /** How many of the inputs, from the first, may be any strided view, which the kernel reads through its parameters. */
+  readonly strided?: number;
+  /** How many of the inputs, from the first, it binds: the rest serve the gradient only. All where not given. */
+  readonly binds?: number;
   readonly applies?: (inputs: readonly Aval[], attrs: Attrs) => boolean;
   /** Values of the fields of the file's `Params`: sizes are not baked in, so that one pipeline serves all shapes. */
   readonly params: (call: KernelCall) => Record<string, number>;
@@ -67,8 +70,11 @@ export interface Op {
   readonly result: (inputs: readonly Aval[], attrs: Attrs) => Aval;
   /** The result in float64 on the CPU; ops with a composed definition may leave it out. */
   readonly reference?: (inputs: readonly Values[], attrs: Attrs, output: Aval) => Float64Array;
-  /** Gradient with respect to input `wrt`, made of ops; ops with a composed definition may leave it out. */
-  readonly vjp?: (call: VjpCall) => Tensor;
+  /**
+   * Gradient with respect to input `wrt`, made of ops; ops with a composed definition may leave it out. Undefined for
+   * an input that only repeats what the others say, such as a sum that was kept.
+   */
+  readonly vjp?: (call: VjpCall) => Tensor | undefined;
   /** The gradient is zero everywhere: nothing is differentiated through the op. */
   readonly stops?: boolean;
   readonly run: Run;

@@ -1,6 +1,7 @@
-import { attention, crossEntropy } from "./ops/attention.ts";
+import { attention } from "./ops/attention.ts";
 import { add, exp, mul, quickGelu, sub } from "./ops/elementwise.ts";
 import { gather, scatterAdd } from "./ops/gather.ts";
+import { crossEntropy } from "./ops/loss.ts";
 import { matmul } from "./ops/matmul.ts";
 import { max, sum } from "./ops/reduce.ts";
 import { layerNorm, softmax, standardize, topKIndices } from "./ops/rows.ts";

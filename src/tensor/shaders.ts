@@ -1,5 +1,345 @@
 // Made from shaders/*.wgsl by `npm run shaders`; edit those.
 export const shaders = {
+  attentionGradKey: `// dk[j, h, :] = SCALE times the sum over the queries i that see key j of w (g[i, h]·v[j, h] - delta[i, h]) q[i, h, :],
+// w = exp(SCALE q[i, h]·k[j, h] - lse[i, h]). The readers of key j are the queries of two spans, as the keys of a query
+// are in attention.wgsl; so are the lanes.
+struct Params {
+  UNITS: u32,
+  GRID: u32,
+  HEADS: u32,
+  SCALE: f32,
+  Q_OFFSET: u32,
+  Q_ROW: u32,
+  Q_HEAD: u32,
+  Q_DIM: u32,
+  K_OFFSET: u32,
+  K_ROW: u32,
+  K_HEAD: u32,
+  K_DIM: u32,
+  V_OFFSET: u32,
+  V_ROW: u32,
+  V_HEAD: u32,
+  V_DIM: u32,
+}
+
+@group(0) @binding(0) var<storage, read> q: array<In0>;
+@group(0) @binding(1) var<storage, read> k: array<In1>;
+@group(0) @binding(2) var<storage, read> v: array<In2>;
+@group(0) @binding(3) var<storage, read> g: array<In3>;
+@group(0) @binding(4) var<storage, read> lse: array<In4>;
+@group(0) @binding(5) var<storage, read> delta: array<In5>;
+@group(0) @binding(6) var<storage, read> readers: array<In6>;
+@group(0) @binding(7) var<storage, read_write> dk: array<Out>;
+@group(0) @binding(8) var<uniform> P: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let unit = unitOf(group, local, P.GRID);
+  if (unit >= P.UNITS) { return; }
+  let j = unit / P.HEADS;
+  let h = unit % P.HEADS;
+  let lane = laneOf(local);
+  let qAt = P.Q_OFFSET + h * P.Q_HEAD;
+  let kAt = P.K_OFFSET + j * P.K_ROW + h * P.K_HEAD;
+  let vAt = P.V_OFFSET + j * P.V_ROW + h * P.V_HEAD;
+  var key: array<f32, OWN>;
+  for (var c = 0u; c < OWN; c++) {
+    let d = c * LANES + lane;
+    key[c] = select(0.0, f32(k[kAt + min(d, DIM - 1u) * P.K_DIM]) * P.SCALE, d < DIM);
+  }
+  var value: array<f32, VALUE_OWN>;
+  for (var c = 0u; c < VALUE_OWN; c++) {
+    let e = c * LANES + lane;
+    value[c] = select(0.0, f32(v[vAt + min(e, VALUE_DIM - 1u) * P.V_DIM]), e < VALUE_DIM);
+  }
+  var sum: array<f32, OWN>;
+  for (var s = 0u; s < 4u; s += 2u) {
+    let end = u32(readers[4u * j + s + 1u]);
+    for (var i = u32(readers[4u * j + s]); i < end; i++) {
+      let at = i * P.HEADS + h;
+      var query: array<f32, OWN>;
+      var parts = vec2f();
+      for (var c = 0u; c < OWN; c++) {
+        query[c] = f32(q[qAt + i * P.Q_ROW + min(c * LANES + lane, DIM - 1u) * P.Q_DIM]);
+        parts.x = fma(query[c], key[c], parts.x);
+      }
+      for (var c = 0u; c < VALUE_OWN; c++) {
+        parts.y = fma(f32(g[at * VALUE_DIM + min(c * LANES + lane, VALUE_DIM - 1u)]), value[c], parts.y);
+      }
+      let weight = exp(across(parts.x) - f32(lse[at]));
+      let slope = weight * (across(parts.y) - f32(delta[at]));
+      for (var c = 0u; c < OWN; c++) { sum[c] = fma(slope, query[c], sum[c]); }
+    }
+  }
+  for (var c = 0u; c < OWN; c++) {
+    let d = c * LANES + lane;
+    if (d < DIM) { dk[unit * DIM + d] = Out(sum[c] * P.SCALE); }
+  }
+}
+`,
+  attentionGradQuery: `// dq[i, h, :] = SCALE times the sum over the keys j that query i sees of w (g[i, h]·v[j, h] - delta[i, h]) k[j, h, :],
+// w = exp(SCALE q[i, h]·k[j, h] - lse[i, h]). Spans and lanes as in attention.wgsl.
+struct Params {
+  UNITS: u32,
+  GRID: u32,
+  HEADS: u32,
+  SCALE: f32,
+  Q_OFFSET: u32,
+  Q_ROW: u32,
+  Q_HEAD: u32,
+  Q_DIM: u32,
+  K_OFFSET: u32,
+  K_ROW: u32,
+  K_HEAD: u32,
+  K_DIM: u32,
+  V_OFFSET: u32,
+  V_ROW: u32,
+  V_HEAD: u32,
+  V_DIM: u32,
+}
+
+@group(0) @binding(0) var<storage, read> q: array<In0>;
+@group(0) @binding(1) var<storage, read> k: array<In1>;
+@group(0) @binding(2) var<storage, read> v: array<In2>;
+@group(0) @binding(3) var<storage, read> g: array<In3>;
+@group(0) @binding(4) var<storage, read> lse: array<In4>;
+@group(0) @binding(5) var<storage, read> delta: array<In5>;
+@group(0) @binding(6) var<storage, read> spans: array<In6>;
+@group(0) @binding(7) var<storage, read_write> dq: array<Out>;
+@group(0) @binding(8) var<uniform> P: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let unit = unitOf(group, local, P.GRID);
+  if (unit >= P.UNITS) { return; }
+  let i = unit / P.HEADS;
+  let h = unit % P.HEADS;
+  let lane = laneOf(local);
+  let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
+  let kAt = P.K_OFFSET + h * P.K_HEAD;
+  let vAt = P.V_OFFSET + h * P.V_HEAD;
+  var query: array<f32, OWN>;
+  for (var c = 0u; c < OWN; c++) {
+    let d = c * LANES + lane;
+    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+  }
+  var above: array<f32, VALUE_OWN>;
+  for (var c = 0u; c < VALUE_OWN; c++) {
+    let e = c * LANES + lane;
+    above[c] = select(0.0, f32(g[unit * VALUE_DIM + min(e, VALUE_DIM - 1u)]), e < VALUE_DIM);
+  }
+  var sum: array<f32, OWN>;
+  for (var s = 0u; s < 4u; s += 2u) {
+    let end = u32(spans[4u * i + s + 1u]);
+    for (var j = u32(spans[4u * i + s]); j < end; j++) {
+      var key: array<f32, OWN>;
+      var parts = vec2f();
+      for (var c = 0u; c < OWN; c++) {
+        key[c] = f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]);
+        parts.x = fma(query[c], key[c], parts.x);
+      }
+      for (var c = 0u; c < VALUE_OWN; c++) {
+        let value = f32(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_DIM - 1u) * P.V_DIM]);
+        parts.y = fma(above[c], value, parts.y);
+      }
+      let weight = exp(across(parts.x) - f32(lse[unit]));
+      let slope = weight * (across(parts.y) - f32(delta[unit]));
+      for (var c = 0u; c < OWN; c++) { sum[c] = fma(slope, key[c], sum[c]); }
+    }
+  }
+  for (var c = 0u; c < OWN; c++) {
+    let d = c * LANES + lane;
+    if (d < DIM) { dq[unit * DIM + d] = Out(sum[c] * P.SCALE); }
+  }
+}
+`,
+  attentionGradValue: `// dv[j, h, :] = sum over the queries i that see key j of exp(SCALE q[i, h]·k[j, h] - lse[i, h]) g[i, h, :].
+// Readers and lanes as in attention-grad-key.wgsl.
+struct Params {
+  UNITS: u32,
+  GRID: u32,
+  HEADS: u32,
+  SCALE: f32,
+  Q_OFFSET: u32,
+  Q_ROW: u32,
+  Q_HEAD: u32,
+  Q_DIM: u32,
+  K_OFFSET: u32,
+  K_ROW: u32,
+  K_HEAD: u32,
+  K_DIM: u32,
+}
+
+@group(0) @binding(0) var<storage, read> q: array<In0>;
+@group(0) @binding(1) var<storage, read> k: array<In1>;
+@group(0) @binding(2) var<storage, read> g: array<In2>;
+@group(0) @binding(3) var<storage, read> lse: array<In3>;
+@group(0) @binding(4) var<storage, read> readers: array<In4>;
+@group(0) @binding(5) var<storage, read_write> dv: array<Out>;
+@group(0) @binding(6) var<uniform> P: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let unit = unitOf(group, local, P.GRID);
+  if (unit >= P.UNITS) { return; }
+  let j = unit / P.HEADS;
+  let h = unit % P.HEADS;
+  let lane = laneOf(local);
+  let qAt = P.Q_OFFSET + h * P.Q_HEAD;
+  let kAt = P.K_OFFSET + j * P.K_ROW + h * P.K_HEAD;
+  var key: array<f32, OWN>;
+  for (var c = 0u; c < OWN; c++) {
+    let d = c * LANES + lane;
+    key[c] = select(0.0, f32(k[kAt + min(d, DIM - 1u) * P.K_DIM]) * P.SCALE, d < DIM);
+  }
+  var sum: array<f32, VALUE_OWN>;
+  for (var s = 0u; s < 4u; s += 2u) {
+    let end = u32(readers[4u * j + s + 1u]);
+    for (var i = u32(readers[4u * j + s]); i < end; i++) {
+      let at = i * P.HEADS + h;
+      var part = 0.0;
+      for (var c = 0u; c < OWN; c++) {
+        part = fma(f32(q[qAt + i * P.Q_ROW + min(c * LANES + lane, DIM - 1u) * P.Q_DIM]), key[c], part);
+      }
+      let weight = exp(across(part) - f32(lse[at]));
+      for (var c = 0u; c < VALUE_OWN; c++) {
+        sum[c] = fma(weight, f32(g[at * VALUE_DIM + min(c * LANES + lane, VALUE_DIM - 1u)]), sum[c]);
+      }
+    }
+  }
+  for (var c = 0u; c < VALUE_OWN; c++) {
+    let e = c * LANES + lane;
+    if (e < VALUE_DIM) { dv[unit * VALUE_DIM + e] = Out(sum[c]); }
+  }
+}
+`,
+  attentionLogSum: `// lse[i, h] = log of the sum over the keys j that query i sees of exp(SCALE q[i, h]·k[j, h]): what the gradients of
+// attention need of its scores. Spans and lanes as in attention.wgsl.
+struct Params {
+  UNITS: u32,
+  GRID: u32,
+  HEADS: u32,
+  SCALE: f32,
+  Q_OFFSET: u32,
+  Q_ROW: u32,
+  Q_HEAD: u32,
+  Q_DIM: u32,
+  K_OFFSET: u32,
+  K_ROW: u32,
+  K_HEAD: u32,
+  K_DIM: u32,
+}
+
+@group(0) @binding(0) var<storage, read> q: array<In0>;
+@group(0) @binding(1) var<storage, read> k: array<In1>;
+@group(0) @binding(2) var<storage, read> spans: array<In2>;
+@group(0) @binding(3) var<storage, read_write> lse: array<Out>;
+@group(0) @binding(4) var<uniform> P: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let unit = unitOf(group, local, P.GRID);
+  if (unit >= P.UNITS) { return; }
+  let i = unit / P.HEADS;
+  let h = unit % P.HEADS;
+  let lane = laneOf(local);
+  let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
+  let kAt = P.K_OFFSET + h * P.K_HEAD;
+  var query: array<f32, OWN>;
+  for (var c = 0u; c < OWN; c++) {
+    let d = c * LANES + lane;
+    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+  }
+  var largest = -3.0e38;
+  var total = 0.0;
+  for (var s = 0u; s < 4u; s += 2u) {
+    let end = u32(spans[4u * i + s + 1u]);
+    for (var j = u32(spans[4u * i + s]); j < end; j++) {
+      var part = 0.0;
+      for (var c = 0u; c < OWN; c++) {
+        part = fma(query[c], f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]), part);
+      }
+      let score = across(part);
+      let higher = max(largest, score);
+      total = fma(total, exp(largest - higher), exp(score - higher));
+      largest = higher;
+    }
+  }
+  if (lane == 0u) { lse[unit] = Out(largest + log(total)); }
+}
+`,
+  attention: `// o[i, h, :] = sum over the keys j that query i sees of softmax(SCALE q[i, h]·k[j, h])_j v[j, h, :].
+// Query i sees the keys of two spans, [spans[i, 0], spans[i, 1]) and [spans[i, 2], spans[i, 3]). LANES invocations
+// share one query and head, each holds every LANES-th element; scores are never stored: a running maximum rescales.
+struct Params {
+  UNITS: u32,
+  GRID: u32,
+  HEADS: u32,
+  SCALE: f32,
+  Q_OFFSET: u32,
+  Q_ROW: u32,
+  Q_HEAD: u32,
+  Q_DIM: u32,
+  K_OFFSET: u32,
+  K_ROW: u32,
+  K_HEAD: u32,
+  K_DIM: u32,
+  V_OFFSET: u32,
+  V_ROW: u32,
+  V_HEAD: u32,
+  V_DIM: u32,
+}
+
+@group(0) @binding(0) var<storage, read> q: array<In0>;
+@group(0) @binding(1) var<storage, read> k: array<In1>;
+@group(0) @binding(2) var<storage, read> v: array<In2>;
+@group(0) @binding(3) var<storage, read> spans: array<In3>;
+@group(0) @binding(4) var<storage, read_write> o: array<Out>;
+@group(0) @binding(5) var<uniform> P: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let unit = unitOf(group, local, P.GRID);
+  if (unit >= P.UNITS) { return; }
+  let i = unit / P.HEADS;
+  let h = unit % P.HEADS;
+  let lane = laneOf(local);
+  let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
+  let kAt = P.K_OFFSET + h * P.K_HEAD;
+  let vAt = P.V_OFFSET + h * P.V_HEAD;
+  var query: array<f32, OWN>;
+  for (var c = 0u; c < OWN; c++) {
+    let d = c * LANES + lane;
+    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+  }
+  var mixed: array<f32, VALUE_OWN>;
+  var largest = -3.0e38;
+  var total = 0.0;
+  for (var s = 0u; s < 4u; s += 2u) {
+    let end = u32(spans[4u * i + s + 1u]);
+    for (var j = u32(spans[4u * i + s]); j < end; j++) {
+      var part = 0.0;
+      for (var c = 0u; c < OWN; c++) {
+        part = fma(query[c], f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]), part);
+      }
+      let score = across(part);
+      let higher = max(largest, score);
+      let kept = exp(largest - higher);
+      let weight = exp(score - higher);
+      largest = higher;
+      total = fma(total, kept, weight);
+      for (var c = 0u; c < VALUE_OWN; c++) {
+        let value = f32(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_DIM - 1u) * P.V_DIM]);
+        mixed[c] = fma(mixed[c], kept, weight * value);
+      }
+    }
+  }
+  for (var c = 0u; c < VALUE_OWN; c++) {
+    let e = c * LANES + lane;
+    if (e < VALUE_DIM) { o[unit * VALUE_DIM + e] = Out(mixed[c] / total); }
+  }
+}
+`,
   fold: `// The transpose of unfold: y[n, c, h, w] = sum of every window element x[n, c, p, q, i, j] that was read from there.
 // x [N, C, SIZE_Y, SIZE_X, OUT_Y, OUT_X], y [N, C, H, W]; one invocation an element of y.
 struct Params {

@@ -1,14 +1,225 @@
+import { gridFor } from "../codegen.ts";
 import { isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
-import { sameShape, showShape } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
+import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op } from "../op.ts";
+import { shaders } from "../shaders.ts";
+import { sameShape, showShape, sizeOf } from "../shape.ts";
+import { apply, type Tensor } from "../tensor.ts";
+import { type AttentionPattern, densePattern } from "./attention-pattern.ts";
 import { arange } from "./basic.ts";
-import { add, cast, lessEqual, mul, neg, where } from "./elementwise.ts";
-import { oneHot } from "./gather.ts";
+import { cast, greaterEqual, less, logicalAnd, logicalOr, mul, sub, where } from "./elementwise.ts";
 import { matmul } from "./matmul.ts";
-import { mean, sum } from "./reduce.ts";
-import { logSoftmax, softmax } from "./rows.ts";
-import { expandDims } from "./view.ts";
+import { sum } from "./reduce.ts";
+import { logSumExp, softmax } from "./rows.ts";
+import { reshape, slice, transpose } from "./view.ts";
+
+/** Stands for −∞ in masked scores: finite, so that no kernel has to handle infinities. */
+const MASKED = -1e30;
+
+// ---- how the kernels are launched -----------------------------------------------------------------------------------
+
+/** Invocations of a workgroup where each works alone. */
+const ALONE = 64;
+
+/** The lanes that share a row are a subgroup: no barrier, and sums over them are one instruction. */
+const shared = (lanes: number): string => `
+const WORKGROUP = ${lanes};
+const LANES = ${lanes}u;
+fn unitOf(group: vec3u, local: u32, grid: u32) -> u32 { return group.x + group.y * grid; }
+fn laneOf(local: u32) -> u32 { return local; }
+fn across(x: f32) -> f32 { return subgroupAdd(x); }
+`;
+const alone = `
+const WORKGROUP = ${ALONE};
+const LANES = 1u;
+fn unitOf(group: vec3u, local: u32, grid: u32) -> u32 { return (group.x + group.y * grid) * ${ALONE}u + local; }
+fn laneOf(local: u32) -> u32 { return 0u; }
+fn across(x: f32) -> f32 { return x; }
+`;
+
+const widthOf = (x: Aval): number => x.shape[2];
+
+/** Both ways to run one of the shaders; its unit of work is a row and head of input `unit`. */
+function kernels(
+  name: string,
+  source: string,
+  { unit, value, strided = 3, binds }: { unit: number; value: number; strided?: number; binds?: number },
+): Kernel[] {
+  const params = ({ inputs, attrs }: KernelCall, perGroup: number) => {
+    const [rows, heads] = inputs[unit].shape;
+    const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
+      const {
+        offset,
+        strides: [row, head, dim],
+      } = inputs[i];
+      return Object.entries({ OFFSET: offset, ROW: row, HEAD: head, DIM: dim }).map(([key, n]) => [
+        `${letter}_${key}`,
+        n,
+      ]);
+    });
+    const [grid] = gridFor(rows * heads, perGroup);
+    return {
+      UNITS: rows * heads,
+      GRID: grid,
+      HEADS: heads,
+      SCALE: attrs.scale as number,
+      ...Object.fromEntries(strides),
+    };
+  };
+  const constants = (inputs: readonly Aval[], lanes: number) => {
+    const [dim, valueDim] = [widthOf(inputs[0]), widthOf(inputs[value])];
+    return `const DIM = ${dim}u;
+const OWN = ${Math.ceil(dim / lanes)}u;
+const VALUE_DIM = ${valueDim}u;
+const VALUE_OWN = ${Math.ceil(valueDim / lanes)}u;
+`;
+  };
+  const units = ({ inputs }: KernelCall): number => inputs[unit].shape[0] * inputs[unit].shape[1];
+  return [
+    {
+      name,
+      subgroup: 8,
+      strided,
+      binds,
+      source: (inputs, lanes) => shared(lanes) + constants(inputs, lanes) + source,
+      params: (call) => params(call, 1),
+      workgroups: (call) => gridFor(units(call), 1),
+    },
+    {
+      name: `${name}-alone`,
+      strided,
+      binds,
+      source: (inputs) => alone + constants(inputs, 1) + source,
+      params: (call) => params(call, ALONE),
+      workgroups: (call) => gridFor(units(call), ALONE),
+    },
+  ];
+}
+
+// ---- what they compute ----------------------------------------------------------------------------------------------
+
+const scaleOf = (attrs: Attrs): number => attrs.scale as number;
+const headsFirst = (x: Tensor): Tensor => transpose(x, [1, 0, 2]);
+
+/** Scores of every pair, those that are not seen far below the rest: [H, queries, keys]. */
+function maskedScores(q: Tensor, k: Tensor, spans: Tensor, scale: number): Tensor {
+  const key = arange(k.shape[0]);
+  const bound = (i: number) => slice(spans, [0, i], [spans.shape[0], i + 1]); // [queries, 1]
+  const within = (i: number) => logicalAnd(greaterEqual(key, bound(i)), less(key, bound(i + 1)));
+  const scores = mul(matmul(headsFirst(q), headsFirst(k), { transposeB: true }), scale);
+  return where(logicalOr(within(0), within(2)), scores, MASKED);
+}
+
+/** The same with the roles of queries and keys as the readers of each key say. */
+function maskedByReaders(q: Tensor, k: Tensor, readers: Tensor, scale: number): Tensor {
+  return transpose(maskedScores(k, q, readers, scale), [0, 2, 1]);
+}
+
+/** (q [Q, H, d], k [N, H, d], v [N, H, e], spans, readers) → [Q, H, e]. */
+const ATTENTION: Op = defineOp({
+  name: "attention",
+  result: ([q, , v]) => ({ shape: [q.shape[0], q.shape[1], v.shape[2]], dtype: q.dtype }),
+  vjp: ({ g, wrt, inputs: [q, k, v, spans, readers], output, attrs }) => {
+    const lse = apply(LOG_SUM, [q, k, spans], attrs); // [Q, H]
+    const delta = sum(mul(g, output), -1); // [Q, H]
+    if (wrt === 0) return apply(GRAD_QUERY, [q, k, v, g, lse, delta, spans], attrs);
+    if (wrt === 1) return apply(GRAD_KEY, [q, k, v, g, lse, delta, readers], attrs);
+    return apply(GRAD_VALUE, [q, k, g, lse, readers], attrs);
+  },
+  run: {
+    kind: "kernel",
+    kernels: kernels("attention", shaders.attention, { unit: 0, value: 2, binds: 4 }),
+    composed: ([q, k, v, spans], attrs) =>
+      headsFirst(matmul(softmax(maskedScores(q, k, spans, scaleOf(attrs))), headsFirst(v))),
+  },
+});
+
+/** log Σ exp of the scores that each query sees: [Q, H]. */
+const LOG_SUM = defineOp({
+  name: "attentionLogSum",
+  result: ([q]) => ({ shape: q.shape.slice(0, 2), dtype: "f32" }),
+  run: {
+    kind: "kernel",
+    kernels: kernels("attention-log-sum", shaders.attentionLogSum, { unit: 0, value: 1, strided: 2 }),
+    composed: ([q, k, spans], attrs) =>
+      transpose(logSumExp(cast(maskedScores(q, k, spans, scaleOf(attrs)), "f32"), -1)),
+  },
+});
+
+/** Softmax weights and the gradient of the scores, from all but what was kept: [H, Q, N]. */
+function scoreGradients(scores: Tensor, v: Tensor, g: Tensor) {
+  const weights = softmax(scores);
+  const dWeights = matmul(headsFirst(g), headsFirst(v), { transposeB: true });
+  return mul(weights, sub(dWeights, sum(mul(weights, dWeights), -1, { keepDims: true })));
+}
+
+const GRAD_QUERY = defineOp({
+  name: "attentionGradQuery",
+  result: ([q]) => q,
+  run: {
+    kind: "kernel",
+    kernels: kernels("attention-grad-query", shaders.attentionGradQuery, { unit: 0, value: 2 }),
+    composed: ([q, k, v, g, , , spans], attrs) => {
+      const slopes = scoreGradients(maskedScores(q, k, spans, scaleOf(attrs)), v, g);
+      return mul(headsFirst(matmul(slopes, headsFirst(k))), scaleOf(attrs));
+    },
+  },
+});
+
+const GRAD_KEY = defineOp({
+  name: "attentionGradKey",
+  result: ([, k]) => k,
+  run: {
+    kind: "kernel",
+    kernels: kernels("attention-grad-key", shaders.attentionGradKey, { unit: 1, value: 2 }),
+    composed: ([q, k, v, g, , , readers], attrs) => {
+      const slopes = scoreGradients(maskedByReaders(q, k, readers, scaleOf(attrs)), v, g);
+      return mul(headsFirst(matmul(slopes, headsFirst(q), { transposeA: true })), scaleOf(attrs));
+    },
+  },
+});
+
+const GRAD_VALUE = defineOp({
+  name: "attentionGradValue",
+  result: ([, k, g]) => ({ shape: [k.shape[0], k.shape[1], g.shape[2]], dtype: g.dtype }),
+  run: {
+    kind: "kernel",
+    kernels: kernels("attention-grad-value", shaders.attentionGradValue, { unit: 1, value: 2, strided: 2 }),
+    composed: ([q, k, g, , readers], attrs) =>
+      headsFirst(matmul(softmax(maskedByReaders(q, k, readers, scaleOf(attrs))), headsFirst(g), { transposeA: true })),
+  },
+});
+
+// ---- for callers ----------------------------------------------------------------------------------------------------
+
+/**
+ * Attention over rows of any sequences (Vaswani et al., arXiv 1706.03762 §3.2.1): row i of the queries mixes the values
+ * of the keys that the pattern lets it see. Scores are never stored, forward or backward (after Dao et al., arXiv
+ * 2205.14135).
+ *
+ * @param q [queries, H, d]
+ * @param k [keys, H, d]
+ * @param v [keys, H, e]
+ * @param scale factor of the scores, 1/√d where not given
+ * @returns [queries, H, e]
+ */
+export function attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern, scale = widthOf(q) ** -0.5): Tensor {
+  const fits =
+    [q, k, v].every((x) => x.rank === 3) &&
+    sameShape(q.shape, [pattern.queries, k.shape[1], k.shape[2]]) &&
+    sameShape(v.shape.slice(0, 2), [pattern.keys, k.shape[1]]) &&
+    k.shape[0] === pattern.keys;
+  if (!fits) {
+    throw new ShapeError(
+      `attend: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)} are not [${pattern.queries}, H, d], [${pattern.keys}, H, d], [${pattern.keys}, H, e] as the pattern says`,
+    );
+  }
+  if (![q, k, v].every(({ dtype }) => isFloat(dtype) && dtype === q.dtype))
+    throw new DTypeError(
+      `attend: q, k and v are ${q.dtype}, ${k.dtype} and ${v.dtype}; they must be of one float type`,
+    );
+  return apply(ATTENTION, [q, k, v, pattern.spans, pattern.readers], { scale });
+}
 
 export interface AttentionOptions {
   /** Position i of the queries sees keys 0 … i + (keys − queries) only. */
@@ -17,11 +228,8 @@ export interface AttentionOptions {
   readonly scale?: number;
 }
 
-/** Stands for −∞ in masked scores: finite, so that no kernel has to handle infinities. */
-const MASKED = -1e30;
-
 /**
- * softmax(q kᵀ · scale) v (Vaswani et al., arXiv 1706.03762 §3.2.1).
+ * softmax(q kᵀ · scale) v (Vaswani et al., arXiv 1706.03762 §3.2.1) of sequences of one length.
  *
  * @param q [..., T, d]
  * @param k [..., S, d]
@@ -29,42 +237,18 @@ const MASKED = -1e30;
  * @returns [..., T, e]
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
-  if (q.rank < 2 || q.shape[q.rank - 1] !== k.shape[k.rank - 1] || k.shape[k.rank - 2] !== v.shape[v.rank - 2]) {
+  const lead = q.shape.slice(0, -2);
+  const [t, d] = q.shape.slice(-2);
+  const [s, e] = v.shape.slice(-2);
+  if (q.rank < 2 || !sameShape(k.shape, [...lead, s, d]) || !sameShape(v.shape, [...lead, s, e])) {
     throw new ShapeError(
       `attention: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)} are not [..., T, d], [..., S, d], [..., S, e]`,
     );
   }
-  const [t, s] = [q.shape[q.rank - 2], k.shape[k.rank - 2]];
-  const scale = options.scale ?? q.shape[q.rank - 1] ** -0.5;
-  const scores = mul(matmul(q, k, { transposeB: true }), scale); // [..., T, S]
-  if (!options.causal) return matmul(softmax(scores), v);
-  const seen = lessEqual(arange(s), add(expandDims(arange(t), 1), s - t)); // [T, S]
-  return matmul(softmax(where(seen, scores, MASKED)), v);
-}
-
-export interface CrossEntropyOptions {
-  /** Share of the target spread evenly over all classes. */
-  readonly labelSmoothing?: number;
-}
-
-/**
- * Mean of −log softmax(logits)[label].
- *
- * @param logits [N, K]
- * @param labels i32 or u32 [N], each below K
- * @returns a scalar
- */
-export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  if (logits.rank !== 2 || !sameShape(labels.shape, [logits.shape[0]])) {
-    throw new ShapeError(
-      `crossEntropy: logits ${showShape(logits.shape)} and labels ${showShape(labels.shape)} are not [N, K] and [N]`,
-    );
-  }
-  if (isFloat(labels.dtype) || labels.dtype === "bool")
-    throw new DTypeError(`crossEntropy: labels are i32 class numbers, not ${labels.dtype}`);
-  const smoothing = options.labelSmoothing ?? 0;
-  const logProbabilities = logSoftmax(cast(logits, "f32"));
-  const hit = sum(mul(logProbabilities, oneHot(labels, logits.shape[1])), 1);
-  if (smoothing === 0) return neg(mean(hit));
-  return neg(mean(add(mul(hit, 1 - smoothing), mul(mean(logProbabilities, 1), smoothing))));
+  if (options.causal && s < t)
+    throw new ShapeError(`attention: ${t} causal queries of ${s} keys: the first would see none`);
+  const sequences = sizeOf(lead);
+  const flat = (x: Tensor, rows: number) => reshape(x, [sequences * rows, 1, x.shape[x.rank - 1]]);
+  const pattern = densePattern(sequences, t, s, options);
+  return reshape(attend(flat(q, t), flat(k, s), flat(v, s), pattern, options.scale), [...lead, t, e]);
 }

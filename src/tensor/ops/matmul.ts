@@ -16,7 +16,7 @@ function sizes(a: Shape, b: Shape) {
 const kernel = (name: string, source: string, rows: number, extra: Partial<Kernel>): Kernel => ({
   name,
   source,
-  strided: true,
+  strided: 2,
   ...extra,
   params: ({ inputs: [a, b] }: KernelCall) => {
     const { batch, m, k, n } = sizes(a.shape, b.shape);
