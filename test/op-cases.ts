@@ -416,7 +416,7 @@ function attention(
         dtype: fc.constantFrom(...FLOATS),
       })
       .chain(({ heads, width, valueWidth, scale, dtype, ...rows }) => {
-        const { queries, keys } = patternOf(rows);
+        const [queries, keys] = Object.values(patternOf(rows)).map(({ shape: [n] }) => n);
         const shapes = [
           [queries, heads, width],
           [keys, heads, width],
@@ -492,6 +492,27 @@ const SCATTER: OpCase = {
   order: 2,
 };
 
+const SEGMENTS: OpCase = {
+  calls: fc
+    .tuple(
+      fc.array(fc.integer({ min: -1, max: 5 }), { minLength: 1, maxLength: 20 }),
+      shape(0, 2, { largest: 17 }),
+      fc.constantFrom(...FLOATS),
+    )
+    .chain(([index, row, dtype]) =>
+      argument([index.length, ...row], { dtype }).map((a) => ({ args: [a], attrs: { index } })),
+    ),
+  apply: ([updates], attrs) => {
+    const { index, places, starts } = coop.rowIndex(Int32Array.from(attrs.index as number[]), 6);
+    return apply(op("segmentSum"), [updates, places, starts, index]);
+  },
+  bound: ([updates], _, attrs) => {
+    const { index, places, starts } = coop.rowIndex(Int32Array.from(attrs.index as number[]), 6);
+    return summed(apply(op("segmentSum"), [abs(updates), places, starts, index]), index.size);
+  },
+  order: 2,
+};
+
 interface Window {
   readonly size: readonly [number, number];
   readonly stride: number;
@@ -535,6 +556,7 @@ export const CASES: Readonly<Record<string, OpCase>> = {
   ...ATTENTION,
   gather: GATHER,
   scatterAdd: SCATTER,
+  segmentSum: SEGMENTS,
   unfold: onWindows(
     (w) => w.image,
     (x, w) => coop.unfold(x, w.size, w),

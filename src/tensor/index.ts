@@ -6,7 +6,7 @@ export { type AttentionOptions, attend, attention } from "./ops/attention.ts";
 export { type AttentionPattern, attentionPattern, densePattern, type Spans } from "./ops/attention-pattern.ts";
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";
 export * from "./ops/elementwise.ts";
-export { gather, oneHot, row, scatterAdd } from "./ops/gather.ts";
+export { gather, gatherRows, oneHot, type RowIndex, row, rowIndex, scatterAdd } from "./ops/gather.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./ops/loss.ts";
 export { linear, type MatmulOptions, matmul } from "./ops/matmul.ts";
 export { max, mean, min, type ReduceOptions, sum } from "./ops/reduce.ts";

@@ -204,14 +204,15 @@ const GRAD_VALUE = defineOp({
  * @returns [queries, H, e]
  */
 export function attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern, scale = widthOf(q) ** -0.5): Tensor {
+  const [queries, keys] = [pattern.spans.shape[0], pattern.readers.shape[0]];
   const fits =
     [q, k, v].every((x) => x.rank === 3) &&
-    sameShape(q.shape, [pattern.queries, k.shape[1], k.shape[2]]) &&
-    sameShape(v.shape.slice(0, 2), [pattern.keys, k.shape[1]]) &&
-    k.shape[0] === pattern.keys;
+    sameShape(q.shape, [queries, k.shape[1], k.shape[2]]) &&
+    sameShape(v.shape.slice(0, 2), [keys, k.shape[1]]) &&
+    k.shape[0] === keys;
   if (!fits) {
     throw new ShapeError(
-      `attend: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)} are not [${pattern.queries}, H, d], [${pattern.keys}, H, d], [${pattern.keys}, H, e] as the pattern says`,
+      `attend: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)} are not [${queries}, H, d], [${keys}, H, d], [${keys}, H, e] as the pattern says`,
     );
   }
   if (![q, k, v].every(({ dtype }) => isFloat(dtype) && dtype === q.dtype))
