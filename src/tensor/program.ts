@@ -1,3 +1,4 @@
+import { printDebug } from "./debug.ts";
 import type { Device } from "./device.ts";
 import { DTypeError } from "./errors.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
@@ -6,6 +7,7 @@ import { type Dispatch, type Lowered, lower } from "./lower.ts";
 import { type Plan, plan } from "./plan.ts";
 import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
+import { activeTimer } from "./timer.ts";
 
 /** Dispatches in one submission: long work is handed over in pieces, so that a device never looks hung. */
 const SUBMIT_EVERY = 64;
@@ -40,6 +42,8 @@ export class Program {
     roots: readonly Tensor[],
     arguments_: ReadonlyMap<Tensor, Load>,
     options: Partial<LowerOptions> = {},
+    /** Of the function that was traced. */
+    readonly name = "values",
   ) {
     this.lowered = lower(roots, arguments_, {
       subgroupLanes: device.subgroupLanes,
@@ -47,6 +51,7 @@ export class Program {
       ...options,
     });
     this.plan = plan(this.lowered.dispatches);
+    printDebug(name, roots, this.lowered, this.plan);
     const half = this.lowered.dispatches.some(({ reads, writes }) =>
       [...reads, writes].some(({ dtype }) => dtype === "f16"),
     );
@@ -167,14 +172,23 @@ export class Program {
 
   private submit(bufferOf: (buffer: VirtualBuffer) => GPUBuffer): void {
     const { gpu } = this.device;
+    const encode = (pass: GPUComputePassEncoder, launch: Launch): void => {
+      pass.setPipeline(launch.pipeline);
+      pass.setBindGroup(0, this.bindGroup(launch, bufferOf));
+      pass.dispatchWorkgroups(...launch.dispatch.workgroups);
+    };
+    const timer = activeTimer();
+    if (timer) {
+      timer.submit(
+        this,
+        this.launches!.map((launch) => (pass) => encode(pass, launch)),
+      );
+      return;
+    }
     for (let from = 0; from < this.launches!.length; from += SUBMIT_EVERY) {
       const encoder = gpu.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      for (const launch of this.launches!.slice(from, from + SUBMIT_EVERY)) {
-        pass.setPipeline(launch.pipeline);
-        pass.setBindGroup(0, this.bindGroup(launch, bufferOf));
-        pass.dispatchWorkgroups(...launch.dispatch.workgroups);
-      }
+      for (const launch of this.launches!.slice(from, from + SUBMIT_EVERY)) encode(pass, launch);
       pass.end();
       gpu.queue.submit([encoder.finish()]);
     }
