@@ -46,7 +46,7 @@ export function chromeTrace({ adapter, method, programs, timeline }: ProfileRepo
           ...row(program),
           ts: startMs * 1000,
           dur: ms * 1000,
-          args: { op, site, flops, bytes, workgroups },
+          args: { op, site: site ?? "unknown", flops, bytes, workgroups },
         } as const;
       }),
     ],

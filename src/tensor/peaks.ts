@@ -83,6 +83,6 @@ async function secondsOf(device: Device, code: string, buffers: readonly GPUBuff
   let dispatches = 1;
   while ((await submission(dispatches)) < LONG_ENOUGH && dispatches < 2 ** 16) dispatches *= 2;
   let best = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 4; i++) best = Math.min(best, await submission(dispatches));
+  for (let i = 0; i < 8; i++) best = Math.min(best, await submission(dispatches));
   return best / dispatches;
 }

@@ -29,7 +29,7 @@ export function printProfile(report: ProfileReport, { program, rows = 12 }: Prin
 }
 
 function programText(program: ProgramProfile, report: ProfileReport, rows: number): string {
-  const { name, runs, dispatches, ms, flops, bytes, slots, plannedBytes } = program;
+  const { name, runs, dispatches, ms, spanMs, flops, bytes, slots, plannedBytes } = program;
   const counted = runs > 1 ? `median of ${runs - 1} ${runs === 2 ? "run" : "runs"} after the first` : "1 run";
   const kernels = table("kernel", groups(dispatches, ({ label }) => label).slice(0, rows), program, report);
   const sites = dispatches.some(({ site }) => site)
@@ -41,7 +41,7 @@ function programText(program: ProgramProfile, report: ProfileReport, rows: numbe
     `${bytesText(bytes)} moved`,
     `${slots} slots of ${bytesText(plannedBytes)}`,
   ];
-  return `${name}: ${milliseconds(ms)} on the device, ${counted}\n${sums.join(", ")}\n\n${kernels}\n\n${sites}`;
+  return `${name}: ${milliseconds(ms)} in kernels, ${milliseconds(spanMs)} from first to last, ${counted}\n${sums.join(", ")}\n\n${kernels}\n\n${sites}`;
 }
 
 /** Dispatches under one heading, the most expensive first. */

@@ -21,6 +21,8 @@ export interface ProgramProfile {
   readonly name: string;
   readonly runs: number;
   readonly dispatches: readonly DispatchProfile[];
+  /** From the beginning of a run's first launch to the end of its last, waiting in between included: the median. */
+  readonly spanMs: number;
   /** Sums over the dispatches of one run. */
   readonly ms: number;
   readonly flops: number;
@@ -125,10 +127,16 @@ function programProfile(program: Program, samples: readonly Sample[], peaks: Pea
     const ms = median(times[i]);
     return { ...work, label, workgroups, ms, roofline: ms > 0 ? leastMs(work, peaks) / ms : 0 };
   });
+  const spans = Array.from({ length: runs }, () => ({ begin: Number.POSITIVE_INFINITY, end: 0 }));
+  for (const { run, begin, end } of samples) {
+    spans[run].begin = Math.min(spans[run].begin, begin);
+    spans[run].end = Math.max(spans[run].end, end);
+  }
   return {
     name: program.name,
     runs,
     dispatches,
+    spanMs: median(spans.slice(runs > 1 ? 1 : 0).map(({ begin, end }) => (end - begin) / 1e6)),
     ms: total(dispatches, "ms"),
     flops: total(dispatches, "flops"),
     bytes: total(dispatches, "bytes"),

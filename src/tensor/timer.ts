@@ -13,7 +13,7 @@ export interface Sample {
 }
 
 /** Puts one launch of a program into a pass. */
-type Encode = (pass: GPUComputePassEncoder) => void;
+export type Encode = (pass: GPUComputePassEncoder) => void;
 
 /** Launches in one submission. */
 const PIECE = 64;
@@ -39,8 +39,7 @@ export class Timer {
   readonly method: "timestamps" | "submissions";
   private readonly runs = new Map<Program, number>();
   private readonly pending: Promise<void>[] = [];
-  /** When the last launch that was submitted alone was done. */
-  private last: Promise<number> = Promise.resolve(0);
+  private turn: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly device: Device,
@@ -49,25 +48,53 @@ export class Timer {
     this.method = method ?? (device.gpu.features.has("timestamp-query") ? "timestamps" : "submissions");
   }
 
-  /** Runs all launches of a program, in order. */
-  submit(program: Program, launches: readonly Encode[]): void {
-    const run = this.runs.get(program) ?? 0;
-    this.runs.set(program, run + 1);
-    const sample = (index: number, begin: number, end: number) =>
-      void this.samples.push({ program, run, index, begin, end });
-    if (this.method === "submissions") launches.forEach((encode, i) => this.alone(encode, i, sample));
-    else {
-      for (let from = 0; from < launches.length; from += PIECE)
-        this.stamped(launches.slice(from, from + PIECE), from, sample);
-    }
+  /** Runs `work` when all work before it is done. */
+  inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
-  /** Waits for the times of everything submitted so far. */
+  /** Waits for the times of everything so far. */
   async settle(): Promise<void> {
+    await this.turn;
     await Promise.all(this.pending.splice(0));
   }
 
-  private stamped(launches: readonly Encode[], from: number, sample: Record): void {
+  private countRun(program: Program): number {
+    const run = this.runs.get(program) ?? 0;
+    this.runs.set(program, run + 1);
+    return run;
+  }
+
+  /** Runs all launches of a program with a timestamp before and after each. */
+  stamped(program: Program, launches: readonly Encode[]): void {
+    const run = this.countRun(program);
+    for (let from = 0; from < launches.length; from += PIECE)
+      this.stampPiece(launches.slice(from, from + PIECE), (i, begin, end) => {
+        this.samples.push({ program, run, index: from + i, begin, end });
+      });
+  }
+
+  /** Runs all launches of a program, waiting for each. */
+  async alone(program: Program, launches: readonly Encode[]): Promise<void> {
+    const { queue } = this.device.gpu;
+    const run = this.countRun(program);
+    await this.device.idle();
+    for (const [index, encode] of launches.entries()) {
+      const encoder = this.device.gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      encode(pass);
+      pass.end();
+      const commands = encoder.finish();
+      const begin = performance.now() * 1e6;
+      queue.submit([commands]);
+      await queue.onSubmittedWorkDone();
+      this.samples.push({ program, run, index, begin, end: performance.now() * 1e6 });
+    }
+  }
+
+  private stampPiece(launches: readonly Encode[], sample: (i: number, begin: number, end: number) => void): void {
     const { gpu } = this.device;
     const count = 2 * launches.length;
     const querySet = gpu.createQuerySet({ type: "timestamp", count });
@@ -94,7 +121,7 @@ export class Timer {
         // a clock that is reset or steps back gives nonsense for that launch: count it as nothing rather
         launches.forEach((_, i) => {
           const [begin, end] = [Number(times[2 * i]), Number(times[2 * i + 1])];
-          sample(from + i, begin, Math.max(begin, end));
+          sample(i, begin, Math.max(begin, end));
         });
       } finally {
         for (const buffer of [staging, resolved]) buffer.destroy();
@@ -103,21 +130,4 @@ export class Timer {
     };
     this.pending.push(read());
   }
-
-  private alone(encode: Encode, index: number, sample: Record): void {
-    const { queue } = this.device.gpu;
-    const encoder = this.device.gpu.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass);
-    pass.end();
-    const submitted = performance.now() * 1e6;
-    queue.submit([encoder.finish()]);
-    const before = this.last;
-    this.last = queue.onSubmittedWorkDone().then(() => performance.now() * 1e6);
-    this.pending.push(
-      Promise.all([before, this.last]).then(([idle, end]) => sample(index, Math.max(submitted, idle), end)),
-    );
-  }
 }
-
-type Record = (index: number, begin: number, end: number) => void;
