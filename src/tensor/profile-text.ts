@@ -30,7 +30,7 @@ export function printProfile(report: ProfileReport, { program, rows = 12 }: Prin
 
 function programText(program: ProgramProfile, report: ProfileReport, rows: number): string {
   const { name, runs, dispatches, ms, spanMs, flops, bytes, slots, plannedBytes } = program;
-  const counted = runs > 1 ? `median of ${runs - 1} ${runs === 2 ? "run" : "runs"} after the first` : "1 run";
+  const counted = runs > 1 ? `medians of ${runs - 1} ${runs === 2 ? "run" : "runs"} after the first` : "1 run";
   const kernels = table("kernel", groups(dispatches, ({ label }) => label).slice(0, rows), program, report);
   const sites = dispatches.some(({ site }) => site)
     ? table("call site", groups(dispatches, ({ site }) => site ?? "unknown").slice(0, rows), program, report)
@@ -41,7 +41,7 @@ function programText(program: ProgramProfile, report: ProfileReport, rows: numbe
     `${bytesText(bytes)} moved`,
     `${slots} slots of ${bytesText(plannedBytes)}`,
   ];
-  return `${name}: ${milliseconds(ms)} in kernels, ${milliseconds(spanMs)} from first to last, ${counted}\n${sums.join(", ")}\n\n${kernels}\n\n${sites}`;
+  return `${name}: ${milliseconds(ms)} in kernels, ${milliseconds(spanMs)} a run, ${counted}\n${sums.join(", ")}\n\n${kernels}\n\n${sites}`;
 }
 
 /** Dispatches under one heading, the most expensive first. */
