@@ -7,6 +7,7 @@ import { countUses, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 import { contiguous, isContiguous } from "./view.ts";
+import { expressionWork, kernelWork, type Work } from "./work.ts";
 
 /** One kernel launch of a program. */
 export interface Dispatch {
@@ -18,6 +19,8 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
   readonly reads: readonly VirtualBuffer[];
   readonly writes: VirtualBuffer;
+  /** For profiles. */
+  readonly work: Work;
 }
 
 export interface Lowered {
@@ -57,11 +60,14 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     dtype,
   });
 
-  const store = (expr: Expr, shape: Shape, dtype: DType, kind?: VirtualBuffer["kind"]): Load => {
-    const buffer = newBuffer(shape, dtype, kind);
+  const store = (expr: Expr, node: Tensor): Load => {
+    const { shape, dtype } = node;
+    const buffer = newBuffer(shape, dtype);
     if (sizeOf(shape) > 0) {
       const { code, reads, workgroups } = elementwiseKernel(expr, shape, dtype);
-      dispatches.push({ label: labelOf(expr), code, workgroups, reads, writes: buffer });
+      const label = labelOf(expr);
+      const work = expressionWork(label, node, expr, shape, shape);
+      dispatches.push({ label, code, workgroups, reads, writes: buffer, work });
     }
     return { kind: "load", buffer, view: contiguous(shape), dtype };
   };
@@ -70,7 +76,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   const loaded = (node: Tensor, mayBeStrided: boolean): Load => {
     const expr = exprs.get(node)!;
     if (expr.kind === "load" && !expr.view.bounds && (mayBeStrided || isContiguous(expr.view))) return expr;
-    const load = store(expr, node.shape, node.dtype);
+    const load = store(expr, node);
     if (expr.kind !== "load") exprs.set(node, load);
     return load;
   };
@@ -142,7 +148,9 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
       const buffer = newBuffer(to, node.dtype);
       if (sizeOf(to) > 0) {
         const { code, reads, workgroups } = reduceKernel(source, from, kept.length, fold, node.dtype, parts);
-        dispatches.push({ label: joinLabels(labelOf(source), node.op.name), code, workgroups, reads, writes: buffer });
+        const label = joinLabels(labelOf(source), node.op.name);
+        const work = expressionWork(label, node, source, from, to);
+        dispatches.push({ label, code, workgroups, reads, writes: buffer, work });
       }
       return { kind: "load", buffer, view: contiguous(to), dtype: node.dtype };
     };
@@ -175,6 +183,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
         workgroups: kernel.workgroups(call),
         reads: loads.map((l) => l.buffer),
         writes: buffer,
+        work: kernelWork(kernel, node, call, loads),
       });
     }
     return { kind: "load", buffer, view: contiguous(node.shape), dtype: node.dtype };
@@ -184,7 +193,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     exprs.set(node, lowerNode(node));
     const expr = exprs.get(node)!;
     if ((uses.get(node)! > 1 && !isCheap(expr)) || costOf(expr) >= LONGEST_EXPRESSION)
-      exprs.set(node, store(expr, node.shape, node.dtype));
+      exprs.set(node, store(expr, node));
   }
 
   const taken = new Set<VirtualBuffer>();
@@ -196,8 +205,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
       expr.buffer.kind === "slot" &&
       isContiguous(expr.view) &&
       expr.buffer.bytes === bytesOf(node.shape, node.dtype);
-    const buffer =
-      own && !taken.has((expr as Load).buffer) ? (expr as Load).buffer : store(expr, node.shape, node.dtype).buffer;
+    const buffer = own && !taken.has((expr as Load).buffer) ? (expr as Load).buffer : store(expr, node).buffer;
     taken.add(buffer);
     return buffer;
   });

@@ -33,6 +33,8 @@ export interface Kernel {
   /** Values of the fields of the file's `Params`: sizes are not baked in, so that one pipeline serves all shapes. */
   readonly params: (call: KernelCall) => Record<string, number>;
   readonly workgroups: (call: KernelCall) => readonly [number, number, number];
+  /** For profiles: arithmetic operations (one an element of the result unless said), bytes where not all inputs are read. */
+  readonly cost?: (call: KernelCall) => { readonly flops: number; readonly bytes?: number };
 }
 
 export interface KernelCall {

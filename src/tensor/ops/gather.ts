@@ -1,5 +1,5 @@
 import { gridFor } from "../codegen.ts";
-import { isFloat } from "../dtype.ts";
+import { DTYPES, isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import { shaders } from "../shaders.ts";
@@ -34,6 +34,10 @@ const GATHER = defineOp({
           GRID: gridFor(sizeOf(output.shape))[0] * 64,
         }),
         workgroups: ({ output }) => gridFor(sizeOf(output.shape)),
+        cost: ({ inputs: [table, index], output }) => ({
+          flops: 0,
+          bytes: 4 * sizeOf(index.shape) + 2 * DTYPES[table.dtype].bytes * sizeOf(output.shape),
+        }),
       },
     ],
   },

@@ -37,6 +37,7 @@ const kernel = (name: string, source: string, rows: number, extra: Partial<Kerne
     const { batch, m, n } = sizes(a.shape, b.shape);
     return [Math.ceil(n / 32), Math.ceil(m / rows), sizeOf(batch)];
   },
+  cost: ({ inputs: [a], output }) => ({ flops: 2 * sizeOf(output.shape) * a.shape[a.shape.length - 1] }),
 });
 
 const MATMUL = defineOp({

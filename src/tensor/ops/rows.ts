@@ -10,10 +10,11 @@ import { add, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
 import { max, mean, sum } from "./reduce.ts";
 import { reshape, swapAxes } from "./view.ts";
 
-/** A kernel with one invocation for each row of the last axis. */
+/** A kernel with one invocation for each row of the last axis; `perElement` counts its operations. */
 const rowKernel = (
   name: string,
   source: string,
+  perElement: number,
   more: (attrs: Attrs) => Record<string, number> = () => ({}),
 ): Kernel => ({
   name,
@@ -24,6 +25,7 @@ const rowKernel = (
     return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, ...more(attrs) };
   },
   workgroups: ({ inputs: [x] }) => gridFor(sizeOf(x.shape) / x.shape[x.shape.length - 1]),
+  cost: ({ inputs: [x] }) => ({ flops: perElement * sizeOf(x.shape) }),
 });
 
 const last = { keepDims: true } as const;
@@ -34,7 +36,7 @@ const SOFTMAX = defineOp({
   vjp: ({ g, output: y }) => mul(y, sub(g, sum(mul(g, y), -1, last))),
   run: {
     kind: "kernel",
-    kernels: [rowKernel("softmax", shaders.softmax)],
+    kernels: [rowKernel("softmax", shaders.softmax, 7)],
     composed: ([x]) => {
       const e = exp(sub(x, max(x, -1, last)));
       return div(e, sum(e, -1, last));
@@ -88,7 +90,7 @@ const STANDARDIZE = defineOp({
   vjp: ({ g, inputs: [x], attrs }) => apply(STANDARDIZE_GRAD, [x, g], attrs),
   run: {
     kind: "kernel",
-    kernels: [rowKernel("standardize", shaders.standardize, epsilonConstant)],
+    kernels: [rowKernel("standardize", shaders.standardize, 6, epsilonConstant)],
     composed: ([x], attrs) => {
       const { centred, variance } = moments(x);
       return mul(centred, rsqrt(add(variance, epsilonOf(attrs))));
@@ -109,7 +111,7 @@ const STANDARDIZE_GRAD = defineOp({
   result: ([x]) => x,
   run: {
     kind: "kernel",
-    kernels: [rowKernel("standardize-grad", shaders.standardizeGrad, epsilonConstant)],
+    kernels: [rowKernel("standardize-grad", shaders.standardizeGrad, 12, epsilonConstant)],
     composed: standardizeGrad,
   },
 });
@@ -164,7 +166,7 @@ const TOP_K = defineOp({
   },
   run: {
     kind: "kernel",
-    kernels: [rowKernel("top-k", shaders.topK, (attrs) => ({ K: attrs.k as number }))],
+    kernels: [rowKernel("top-k", shaders.topK, 1, (attrs) => ({ K: attrs.k as number }))],
   },
 });
 
