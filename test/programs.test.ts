@@ -193,12 +193,13 @@ describe("a training step", { timeout: 60_000 }, () => {
   test("takes the dispatches and slots that it took when this was written", () => {
     const [p, m, loss] = step(params(), params(), tokens, labels);
     const lowered = lower([...coop.treeLeaves<Tensor>(p), ...coop.treeLeaves<Tensor>(m), loss], new Map(), OPTIONS);
-    const { slots, peakBytes } = plan(lowered.dispatches);
+    const { slots, peakBytes, liveBytes } = plan(lowered.dispatches);
+    assert.ok(peakBytes <= 1.15 * liveBytes, `${peakBytes} bytes planned where ${liveBytes} are alive at most`);
     assert.deepEqual(
       lowered.dispatches.map(({ label }) => label),
       DISPATCHES,
     );
-    assert.deepEqual({ slots: slots.length, peakBytes }, { slots: 17, peakBytes: 3600 });
+    assert.deepEqual({ slots: slots.length, peakBytes }, { slots: 17, peakBytes: 3400 });
   });
 
   test("learns", async () => {
@@ -223,10 +224,7 @@ gather
 standardize
 mul+add
 matmul
-matmul
-add+lessEqual+mul+where
-softmax
-matmul
+attention-alone
 add+sum
 div+quickGelu
 matmul
@@ -243,12 +241,12 @@ add+mul
 matmul
 div+mul+sigmoid
 div+mul+sub+add
-matmul
-matmul
+copy
+attention-log-sum-alone
+attention-grad-value-alone
 mul+sum
-add+lessEqual+sub+mul+where
-matmul
-matmul
+attention-grad-key-alone
+attention-grad-query-alone
 add
 matmul
 mul
