@@ -544,6 +544,19 @@ const onWindows = (from: (w: Window) => Shape, f: (x: Tensor, w: Window) => Tens
   order: 2,
 });
 
+const CONV2D: OpCase = {
+  calls: fc
+    .tuple(window, fc.constantFrom(1, 3, 8, 9), fc.constantFrom(...FLOATS))
+    .chain(([w, channels, dtype]) =>
+      fc
+        .tuple(argument(w.image, { dtype }), argument([channels, w.image[1], ...w.size], { dtype, domain: "other" }))
+        .map((args) => ({ args, attrs: { stride: w.stride, padding: w.padding } })),
+    ),
+  apply: ([x, weight], attrs) => coop.conv2d(x, weight, attrs),
+  bound: ([x, weight], _, attrs) => summed(coop.conv2d(abs(x), abs(weight), attrs), weight.size / weight.shape[0]),
+  order: 2,
+};
+
 const fold = (x: Tensor, w: Window): Tensor => apply(op("fold"), [x], unfolded(w).attrs);
 
 /** How every op of the library is tried, by name. */
@@ -557,6 +570,7 @@ export const CASES: Readonly<Record<string, OpCase>> = {
   gather: GATHER,
   scatterAdd: SCATTER,
   segmentSum: SEGMENTS,
+  conv2d: CONV2D,
   unfold: onWindows(
     (w) => w.image,
     (x, w) => coop.unfold(x, w.size, w),

@@ -7,6 +7,7 @@ export * from "./errors.ts";
 export { type AttentionOptions, attend, attention } from "./ops/attention.ts";
 export { type AttentionPattern, attentionPattern, densePattern, type Spans } from "./ops/attention-pattern.ts";
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";
+export { conv2d } from "./ops/conv.ts";
 export * from "./ops/elementwise.ts";
 export { gather, gatherRows, oneHot, type RowIndex, row, rowIndex, scatterAdd } from "./ops/gather.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./ops/loss.ts";
@@ -37,7 +38,7 @@ export {
   swapAxes,
   transpose,
 } from "./ops/view.ts";
-export { avgPool2d, conv2d, unfold, type WindowOptions } from "./ops/window.ts";
+export { avgPool2d, unfold, type WindowOptions } from "./ops/window.ts";
 export {
   type DispatchProfile,
   type ProfileOptions,
