@@ -1,7 +1,7 @@
 import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { kernelFor, type LowerOptions, packParams, prelude } from "./kernel.ts";
+import { kernelsFor, type LowerOptions, launchOf, pick } from "./kernel.ts";
 import type { KernelCall } from "./op.ts";
 import { countUses, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
@@ -153,8 +153,13 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   };
 
   const lowerKernel = (node: Tensor, inputs: readonly Tensor[]): Expr => {
-    const kernel = kernelFor(node, options)!;
-    const loads = inputs.map((input) => loaded(input, kernel.strided === true));
+    const kernels = kernelsFor(node, options);
+    const loads = inputs.map((input) =>
+      loaded(
+        input,
+        kernels.every(({ strided }) => strided),
+      ),
+    );
     const call: KernelCall = {
       inputs: loads.map((load, i) => ({
         shape: inputs[i].shape,
@@ -168,15 +173,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     const buffer = newBuffer(node.shape, node.dtype);
     if (sizeOf(node.shape) > 0) {
       dispatches.push({
-        label: kernel.name,
-        code:
-          prelude(
-            kernel,
-            loads.map((l) => l.dtype),
-            node.dtype,
-          ) + kernel.source,
-        params: packParams(kernel, call),
-        workgroups: kernel.workgroups(call),
+        ...launchOf(pick(node.op, kernels, call, options), call),
         reads: loads.map((l) => l.buffer),
         writes: buffer,
       });

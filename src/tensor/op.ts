@@ -17,6 +17,8 @@ export interface Values extends Aval {
   readonly data: Float64Array;
 }
 
+export type AdapterKind = "hardware" | "software";
+
 /** A hand-written kernel that can compute an op. All inputs arrive contiguous unless `strided`. */
 export interface Kernel {
   /** Names the variant in profiles and tests. */
@@ -27,6 +29,10 @@ export interface Kernel {
   /** Inputs may be any strided view; the kernel reads it through its constants. */
   readonly strided?: boolean;
   readonly applies?: (inputs: readonly Aval[], attrs: Attrs) => boolean;
+  /** Whether it can read inputs that lie like these. */
+  readonly fits?: (call: KernelCall) => boolean;
+  /** Whether it is worth taking where it fits; where it is not, only `tune` or a test takes it. */
+  readonly suits?: (call: KernelCall, adapter: AdapterKind | undefined) => boolean;
   /** Values of the fields of the file's `Params`: sizes are not baked in, so that one pipeline serves all shapes. */
   readonly params: (call: KernelCall) => Record<string, number>;
   readonly workgroups: (call: KernelCall) => readonly [number, number, number];
