@@ -1,7 +1,7 @@
 import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { codeFor, kernelFor, type LowerOptions, packParams } from "./kernel.ts";
+import { kernelsFor, type LowerOptions, launchOf, pick } from "./kernel.ts";
 import type { KernelCall } from "./op.ts";
 import { countUses, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
@@ -161,8 +161,13 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   };
 
   const lowerKernel = (node: Tensor, inputs: readonly Tensor[]): Expr => {
-    const kernel = kernelFor(node, options)!;
-    const loads = inputs.slice(0, kernel.binds).map((input, i) => loaded(input, i < (kernel.strided ?? 0)));
+    const kernels = kernelsFor(node, options);
+    const loads = inputs.slice(0, kernels[0].binds).map((input, i) =>
+      loaded(
+        input,
+        kernels.every(({ strided = 0 }) => i < strided),
+      ),
+    );
     const call: KernelCall = {
       inputs: loads.map((load, i) => ({
         shape: inputs[i].shape,
@@ -175,12 +180,9 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     };
     const buffer = newBuffer(node.shape, node.dtype);
     if (sizeOf(node.shape) > 0) {
-      const code = codeFor(kernel, inputs, node, options);
+      const kernel = pick(node.op, kernels, call, options);
       dispatches.push({
-        label: kernel.name,
-        code,
-        params: packParams(kernel, code, call),
-        workgroups: kernel.workgroups(call),
+        ...launchOf(kernel, call, options),
         reads: loads.map((l) => l.buffer),
         writes: buffer,
         work: kernelWork(kernel, node, call, loads),

@@ -47,6 +47,7 @@ export class Program {
   ) {
     this.lowered = lower(roots, arguments_, {
       subgroupLanes: device.subgroupLanes,
+      adapter: device.isSoftware ? "software" : "hardware",
       maxBindings: device.maxBindings,
       ...options,
     });

@@ -1,4 +1,4 @@
-import { kernelFor, type LowerOptions } from "./kernel.ts";
+import { kernelsFor, type LowerOptions } from "./kernel.ts";
 import { withSite } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -16,7 +16,12 @@ export function schedule(roots: readonly Tensor[], isLeaf: (node: Tensor) => boo
       continue;
     }
     const { run } = node.op;
-    if (!isLeaf(node) && run.kind === "kernel" && run.composed && (options.composedOnly || !kernelFor(node, options))) {
+    if (
+      !isLeaf(node) &&
+      run.kind === "kernel" &&
+      run.composed &&
+      (options.composedOnly || kernelsFor(node, options).length === 0)
+    ) {
       const body = expanded.get(node) ?? withSite(node, () => run.composed!(node.inputs, node.attrs));
       expanded.set(node, body);
       if (!canonical.has(body)) stack.push(body);
