@@ -22,14 +22,14 @@ struct Params {
   V_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> v: array<In2>;
-@group(0) @binding(3) var<storage, read> g: array<In3>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> v: array<Piece2>;
+@group(0) @binding(3) var<storage, read> g: array<Piece3>;
 @group(0) @binding(4) var<storage, read> lse: array<In4>;
 @group(0) @binding(5) var<storage, read> delta: array<In5>;
 @group(0) @binding(6) var<storage, read> readers: array<In6>;
-@group(0) @binding(7) var<storage, read_write> dk: array<Out>;
+@group(0) @binding(7) var<storage, read_write> dk: array<OutPiece>;
 @group(0) @binding(8) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -42,38 +42,39 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qAt = P.Q_OFFSET + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + j * P.K_ROW + h * P.K_HEAD;
   let vAt = P.V_OFFSET + j * P.V_ROW + h * P.V_HEAD;
-  var key: array<f32, OWN>;
+  var key: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    key[c] = select(0.0, f32(k[kAt + min(d, DIM - 1u) * P.K_DIM]) * P.SCALE, d < DIM);
+    key[c] = select(Piece(), Piece(k[kAt + min(d, PIECES - 1u) * P.K_DIM]) * P.SCALE, d < PIECES);
   }
-  var value: array<f32, VALUE_OWN>;
+  var value: array<Piece, VALUE_OWN>;
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    value[c] = select(0.0, f32(v[vAt + min(e, VALUE_DIM - 1u) * P.V_DIM]), e < VALUE_DIM);
+    value[c] = select(Piece(), Piece(v[vAt + min(e, VALUE_PIECES - 1u) * P.V_DIM]), e < VALUE_PIECES);
   }
-  var sum: array<f32, OWN>;
+  var sum: array<Piece, OWN>;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(readers[4u * j + s + 1u]);
     for (var i = u32(readers[4u * j + s]); i < end; i++) {
       let at = i * P.HEADS + h;
-      var query: array<f32, OWN>;
-      var parts = vec2f();
+      var query: array<Piece, OWN>;
+      var part = Piece();
+      var partAbove = Piece();
       for (var c = 0u; c < OWN; c++) {
-        query[c] = f32(q[qAt + i * P.Q_ROW + min(c * LANES + lane, DIM - 1u) * P.Q_DIM]);
-        parts.x = fma(query[c], key[c], parts.x);
+        query[c] = Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]);
+        part = fma(query[c], key[c], part);
       }
       for (var c = 0u; c < VALUE_OWN; c++) {
-        parts.y = fma(f32(g[at * VALUE_DIM + min(c * LANES + lane, VALUE_DIM - 1u)]), value[c], parts.y);
+        partAbove = fma(Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), value[c], partAbove);
       }
-      let weight = exp(across(parts.x) - f32(lse[at]));
-      let slope = weight * (across(parts.y) - f32(delta[at]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(slope, query[c], sum[c]); }
+      let weight = exp(across(sumOf(part)) - f32(lse[at]));
+      let slope = weight * (across(sumOf(partAbove)) - f32(delta[at]));
+      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), query[c], sum[c]); }
     }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) { dk[unit * DIM + d] = Out(sum[c] * P.SCALE); }
+    if (d < PIECES) { dk[unit * PIECES + d] = OutPiece(sum[c] * P.SCALE); }
   }
 }
 `,
@@ -98,14 +99,14 @@ struct Params {
   V_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> v: array<In2>;
-@group(0) @binding(3) var<storage, read> g: array<In3>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> v: array<Piece2>;
+@group(0) @binding(3) var<storage, read> g: array<Piece3>;
 @group(0) @binding(4) var<storage, read> lse: array<In4>;
 @group(0) @binding(5) var<storage, read> delta: array<In5>;
 @group(0) @binding(6) var<storage, read> spans: array<In6>;
-@group(0) @binding(7) var<storage, read_write> dq: array<Out>;
+@group(0) @binding(7) var<storage, read_write> dq: array<OutPiece>;
 @group(0) @binding(8) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -118,38 +119,39 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + h * P.K_HEAD;
   let vAt = P.V_OFFSET + h * P.V_HEAD;
-  var query: array<f32, OWN>;
+  var query: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+    query[c] = select(Piece(), Piece(q[qAt + min(d, PIECES - 1u) * P.Q_DIM]) * P.SCALE, d < PIECES);
   }
-  var above: array<f32, VALUE_OWN>;
+  var above: array<Piece, VALUE_OWN>;
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    above[c] = select(0.0, f32(g[unit * VALUE_DIM + min(e, VALUE_DIM - 1u)]), e < VALUE_DIM);
+    above[c] = select(Piece(), Piece(g[unit * VALUE_PIECES + min(e, VALUE_PIECES - 1u)]), e < VALUE_PIECES);
   }
-  var sum: array<f32, OWN>;
+  var sum: array<Piece, OWN>;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(spans[4u * i + s + 1u]);
     for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var key: array<f32, OWN>;
-      var parts = vec2f();
+      var key: array<Piece, OWN>;
+      var part = Piece();
+      var partAbove = Piece();
       for (var c = 0u; c < OWN; c++) {
-        key[c] = f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]);
-        parts.x = fma(query[c], key[c], parts.x);
+        key[c] = Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]);
+        part = fma(query[c], key[c], part);
       }
       for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = f32(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_DIM - 1u) * P.V_DIM]);
-        parts.y = fma(above[c], value, parts.y);
+        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+        partAbove = fma(above[c], value, partAbove);
       }
-      let weight = exp(across(parts.x) - f32(lse[unit]));
-      let slope = weight * (across(parts.y) - f32(delta[unit]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(slope, key[c], sum[c]); }
+      let weight = exp(across(sumOf(part)) - f32(lse[unit]));
+      let slope = weight * (across(sumOf(partAbove)) - f32(delta[unit]));
+      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), key[c], sum[c]); }
     }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) { dq[unit * DIM + d] = Out(sum[c] * P.SCALE); }
+    if (d < PIECES) { dq[unit * PIECES + d] = OutPiece(sum[c] * P.SCALE); }
   }
 }
 `,
@@ -170,12 +172,12 @@ struct Params {
   K_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> g: array<In2>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> g: array<Piece2>;
 @group(0) @binding(3) var<storage, read> lse: array<In3>;
 @group(0) @binding(4) var<storage, read> readers: array<In4>;
-@group(0) @binding(5) var<storage, read_write> dv: array<Out>;
+@group(0) @binding(5) var<storage, read_write> dv: array<OutPiece>;
 @group(0) @binding(6) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -187,29 +189,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let lane = laneOf(local);
   let qAt = P.Q_OFFSET + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + j * P.K_ROW + h * P.K_HEAD;
-  var key: array<f32, OWN>;
+  var key: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    key[c] = select(0.0, f32(k[kAt + min(d, DIM - 1u) * P.K_DIM]) * P.SCALE, d < DIM);
+    key[c] = select(Piece(), Piece(k[kAt + min(d, PIECES - 1u) * P.K_DIM]) * P.SCALE, d < PIECES);
   }
-  var sum: array<f32, VALUE_OWN>;
+  var sum: array<Piece, VALUE_OWN>;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(readers[4u * j + s + 1u]);
     for (var i = u32(readers[4u * j + s]); i < end; i++) {
       let at = i * P.HEADS + h;
-      var part = 0.0;
+      var part = Piece();
       for (var c = 0u; c < OWN; c++) {
-        part = fma(f32(q[qAt + i * P.Q_ROW + min(c * LANES + lane, DIM - 1u) * P.Q_DIM]), key[c], part);
+        part = fma(Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]), key[c], part);
       }
-      let weight = exp(across(part) - f32(lse[at]));
+      let weight = exp(across(sumOf(part)) - f32(lse[at]));
       for (var c = 0u; c < VALUE_OWN; c++) {
-        sum[c] = fma(weight, f32(g[at * VALUE_DIM + min(c * LANES + lane, VALUE_DIM - 1u)]), sum[c]);
+        sum[c] = fma(Piece(weight), Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), sum[c]);
       }
     }
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_DIM) { dv[unit * VALUE_DIM + e] = Out(sum[c]); }
+    if (e < VALUE_PIECES) { dv[unit * VALUE_PIECES + e] = OutPiece(sum[c]); }
   }
 }
 `,
@@ -230,8 +232,8 @@ struct Params {
   K_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
 @group(0) @binding(2) var<storage, read> spans: array<In2>;
 @group(0) @binding(3) var<storage, read_write> lse: array<Out>;
 @group(0) @binding(4) var<uniform> P: Params;
@@ -245,21 +247,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let lane = laneOf(local);
   let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + h * P.K_HEAD;
-  var query: array<f32, OWN>;
+  var query: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+    query[c] = select(Piece(), Piece(q[qAt + min(d, PIECES - 1u) * P.Q_DIM]) * P.SCALE, d < PIECES);
   }
   var largest = -3.0e38;
   var total = 0.0;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(spans[4u * i + s + 1u]);
     for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var part = 0.0;
+      var part = Piece();
       for (var c = 0u; c < OWN; c++) {
-        part = fma(query[c], f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]), part);
+        part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
       }
-      let score = across(part);
+      let score = across(sumOf(part));
       let higher = max(largest, score);
       total = fma(total, exp(largest - higher), exp(score - higher));
       largest = higher;
@@ -270,7 +272,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
 `,
   attention: `// o[i, h, :] = sum over the keys j that query i sees of softmax(SCALE q[i, h]·k[j, h])_j v[j, h, :].
 // Query i sees the keys of two spans, [spans[i, 0], spans[i, 1]) and [spans[i, 2], spans[i, 3]). LANES invocations
-// share one query and head, each holds every LANES-th element; scores are never stored: a running maximum rescales.
+// share one query and head, each holds every LANES-th piece (one number or four, as the text before this says); scores
+// are never stored: a running maximum rescales.
 struct Params {
   UNITS: u32,
   GRID: u32,
@@ -290,11 +293,11 @@ struct Params {
   V_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> v: array<In2>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> v: array<Piece2>;
 @group(0) @binding(3) var<storage, read> spans: array<In3>;
-@group(0) @binding(4) var<storage, read_write> o: array<Out>;
+@group(0) @binding(4) var<storage, read_write> o: array<OutPiece>;
 @group(0) @binding(5) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -307,36 +310,36 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + h * P.K_HEAD;
   let vAt = P.V_OFFSET + h * P.V_HEAD;
-  var query: array<f32, OWN>;
+  var query: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+    query[c] = select(Piece(), Piece(q[qAt + min(d, PIECES - 1u) * P.Q_DIM]) * P.SCALE, d < PIECES);
   }
-  var mixed: array<f32, VALUE_OWN>;
+  var mixed: array<Piece, VALUE_OWN>;
   var largest = -3.0e38;
   var total = 0.0;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(spans[4u * i + s + 1u]);
     for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var part = 0.0;
+      var part = Piece();
       for (var c = 0u; c < OWN; c++) {
-        part = fma(query[c], f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]), part);
+        part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
       }
-      let score = across(part);
+      let score = across(sumOf(part));
       let higher = max(largest, score);
       let kept = exp(largest - higher);
       let weight = exp(score - higher);
       largest = higher;
       total = fma(total, kept, weight);
       for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = f32(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_DIM - 1u) * P.V_DIM]);
-        mixed[c] = fma(mixed[c], kept, weight * value);
+        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+        mixed[c] = fma(mixed[c], Piece(kept), weight * value);
       }
     }
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_DIM) { o[unit * VALUE_DIM + e] = Out(mixed[c] / total); }
+    if (e < VALUE_PIECES) { o[unit * VALUE_PIECES + e] = OutPiece(mixed[c] / total); }
   }
 }
 `,

@@ -38,67 +38,81 @@ fn across(x: f32) -> f32 { return x; }
 `;
 
 const widthOf = (x: Aval): number => x.shape[2];
+const scaleOf = (attrs: Attrs): number => attrs.scale as number;
 
-/** Both ways to run one of the shaders; its unit of work is a row and head of input `unit`. */
+type Input = KernelCall["inputs"][number];
+
+/** Whether the elements of each row and head lie in whole groups of four, one after the other. */
+const inFours = ({ shape, strides, offset }: Input): boolean =>
+  shape[2] % 4 === 0 && strides[2] === 1 && [offset, strides[0], strides[1]].every((n) => n % 4 === 0);
+
+/**
+ * The ways to run one of the shaders: by the lanes of a subgroup or alone, four numbers at a time or one. A unit of
+ * work is a row and head of input `unit`; `value` is an input of the values' width.
+ */
 function kernels(
   name: string,
   source: string,
   { unit, value, strided = 3, binds }: { unit: number; value: number; strided?: number; binds?: number },
 ): Kernel[] {
-  const params = ({ inputs, attrs }: KernelCall, perGroup: number) => {
+  const params = ({ inputs, attrs }: KernelCall, piece: number, perGroup: number) => {
     const [rows, heads] = inputs[unit].shape;
     const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
-      const {
-        offset,
-        strides: [row, head, dim],
-      } = inputs[i];
-      return Object.entries({ OFFSET: offset, ROW: row, HEAD: head, DIM: dim }).map(([key, n]) => [
-        `${letter}_${key}`,
-        n,
-      ]);
+      const [row, head, dim] = inputs[i].strides;
+      const steps = { OFFSET: inputs[i].offset / piece, ROW: row / piece, HEAD: head / piece, DIM: dim };
+      return Object.entries(steps).map(([key, n]) => [`${letter}_${key}`, n]);
     });
-    const [grid] = gridFor(rows * heads, perGroup);
     return {
       UNITS: rows * heads,
-      GRID: grid,
+      GRID: gridFor(rows * heads, perGroup)[0],
       HEADS: heads,
-      SCALE: attrs.scale as number,
+      SCALE: scaleOf(attrs),
       ...Object.fromEntries(strides),
     };
   };
-  const constants = (inputs: readonly Aval[], lanes: number) => {
-    const [dim, valueDim] = [widthOf(inputs[0]), widthOf(inputs[value])];
-    return `const DIM = ${dim}u;
-const OWN = ${Math.ceil(dim / lanes)}u;
-const VALUE_DIM = ${valueDim}u;
-const VALUE_OWN = ${Math.ceil(valueDim / lanes)}u;
-`;
+  const variant = (suffix: string, piece: 1 | 4, lanes: "shared" | "alone"): Kernel => {
+    const perGroup = lanes === "shared" ? 1 : ALONE;
+    return {
+      name: name + suffix,
+      subgroup: lanes === "shared" ? 8 : undefined,
+      strided,
+      binds,
+      fits: ({ inputs }) =>
+        piece === 1 || (widthOf(inputs[value]) % 4 === 0 && inputs.slice(0, strided).every(inFours)),
+      // a GPU's subgroups are wide enough for a number a lane
+      suits: piece === 4 && lanes === "shared" ? (_, adapter) => adapter !== "hardware" : undefined,
+      source: (inputs, subgroupLanes) =>
+        (lanes === "shared" ? shared(subgroupLanes) : alone) +
+        pieces(piece, lanes === "shared" ? subgroupLanes : 1, inputs, widthOf(inputs[value])) +
+        source,
+      params: (call) => params(call, piece, perGroup),
+      workgroups: ({ inputs }) => gridFor(inputs[unit].shape[0] * inputs[unit].shape[1], perGroup),
+    };
   };
-  const units = ({ inputs }: KernelCall): number => inputs[unit].shape[0] * inputs[unit].shape[1];
   return [
-    {
-      name,
-      subgroup: 8,
-      strided,
-      binds,
-      source: (inputs, lanes) => shared(lanes) + constants(inputs, lanes) + source,
-      params: (call) => params(call, 1),
-      workgroups: (call) => gridFor(units(call), 1),
-    },
-    {
-      name: `${name}-alone`,
-      strided,
-      binds,
-      source: (inputs) => alone + constants(inputs, 1) + source,
-      params: (call) => params(call, ALONE),
-      workgroups: (call) => gridFor(units(call), ALONE),
-    },
+    variant("", 4, "shared"),
+    variant("-single", 1, "shared"),
+    variant("-alone", 4, "alone"),
+    variant("-alone-single", 1, "alone"),
   ];
+}
+
+/** How a row lies in pieces, and how many of them a lane holds. */
+function pieces(piece: 1 | 4, lanes: number, inputs: readonly Aval[], valueWidth: number): string {
+  const [count, valueCount] = [widthOf(inputs[0]) / piece, valueWidth / piece];
+  const stored = (type: string) => (piece === 4 ? `vec4<${type}>` : type);
+  return `const PIECES = ${count}u;
+const OWN = ${Math.ceil(count / lanes)}u;
+const VALUE_PIECES = ${valueCount}u;
+const VALUE_OWN = ${Math.ceil(valueCount / lanes)}u;
+alias Piece = ${stored("f32")};
+${inputs.map((_, i) => `alias Piece${i} = ${stored(`In${i}`)};\n`).join("")}alias OutPiece = ${stored("Out")};
+fn sumOf(x: Piece) -> f32 { return ${piece === 4 ? "(x.x + x.y) + (x.z + x.w)" : "x"}; }
+`;
 }
 
 // ---- what they compute ----------------------------------------------------------------------------------------------
 
-const scaleOf = (attrs: Attrs): number => attrs.scale as number;
 const headsFirst = (x: Tensor): Tensor => transpose(x, [1, 0, 2]);
 
 /** Scores of every pair, those that are not seen far below the rest: [H, queries, keys]. */

@@ -76,6 +76,9 @@ const kernel = (
   cost: ({ inputs: [a], output }) => ({ flops: 2 * sizeOf(output.shape) * a.shape[a.shape.length - 1] }),
 });
 
+/** Products of a matrix product that is worth a pipeline of its own. */
+const LARGE = 2 ** 22;
+
 const CODE: Record<Reads, string> = { single: "SINGLE", alongK: "ALONG_K", acrossK: "ACROSS_K" };
 
 const lanes = (readsA: Reads, readsB: Reads): Kernel => {
@@ -87,11 +90,14 @@ alias ${operand}Element = ${element};
 fn float${operand}(x: ${operand}Element) -> vec4f { return vec4f(${float}); }
 `;
   });
+  const single = readsA === "single" || readsB === "single";
   return kernel(`matmul-lanes ${readsA} ${readsB}`, head.join("") + shaders.matmulLanes, {
     tile: [32, 32],
     reads: [readsA, readsB],
     subgroup: 8,
-    suits: (_, adapter) => adapter === "software",
+    // compiling one more pipeline takes a CPU driver longer than small products do
+    suits: ({ inputs: [a], output }, adapter) =>
+      adapter === "software" && (!single || sizeOf(output.shape) * a.shape[a.shape.length - 1] >= LARGE),
   });
 };
 
