@@ -71,6 +71,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) { dk[unit * DIM + d] = Out(sum[c] * P.SCALE); }
+    if (d < DIM) {
+      let at = unit * DIM + d;
+      dk[at] = finish(sum[c] * P.SCALE, at, d);
+    }
   }
 }

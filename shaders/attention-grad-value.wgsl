@@ -54,6 +54,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_DIM) { dv[unit * VALUE_DIM + e] = Out(sum[c]); }
+    if (e < VALUE_DIM) {
+      let at = unit * VALUE_DIM + e;
+      dv[at] = finish(sum[c], at, e);
+    }
   }
 }

@@ -66,6 +66,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_DIM) { o[unit * VALUE_DIM + e] = Out(mixed[c] / total); }
+    if (e < VALUE_DIM) {
+      let at = unit * VALUE_DIM + e;
+      o[at] = finish(mixed[c] / total, at, e);
+    }
   }
 }

@@ -57,7 +57,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   for (var i = 0; i < ROWS; i++) {
     for (var j = 0; j < COLUMNS; j++) {
       let n = column + j * LANES;
-      if (row + i < P.M && n < P.N) { c[u32((batch * P.M + row + i) * P.N + n)] = Out(acc[i][j]); }
+      let at = u32((batch * P.M + row + i) * P.N + n);
+      if (row + i < P.M && n < P.N) { c[at] = finish(acc[i][j], at, u32(n)); }
     }
   }
 }

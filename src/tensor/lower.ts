@@ -1,24 +1,16 @@
 import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
+import type { Finish } from "./epilogue.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { codeFor, kernelFor, type LowerOptions, packParams } from "./kernel.ts";
+import { codeFor, kernelFor, type LowerOptions, packParams, sourceOf } from "./kernel.ts";
+import { type Dispatch, Launches, LONGEST_EXPRESSION } from "./launch.ts";
 import type { KernelCall } from "./op.ts";
-import { countUses, schedule } from "./schedule.ts";
+import { countReaders, countUses, lastReaders, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 import { contiguous, isContiguous } from "./view.ts";
 
-/** One kernel launch of a program. */
-export interface Dispatch {
-  /** What it computes, for profiles and plans: op names joined by "+". */
-  readonly label: string;
-  readonly code: string;
-  /** Contents of the uniform buffer bound last; absent where the sizes stand in the code. */
-  readonly params?: ArrayBuffer;
-  readonly workgroups: readonly [number, number, number];
-  readonly reads: readonly VirtualBuffer[];
-  readonly writes: VirtualBuffer;
-}
+export type { Dispatch };
 
 export interface Lowered {
   readonly dispatches: readonly Dispatch[];
@@ -31,12 +23,10 @@ export interface Lowered {
 /** Outputs below this, folding more than this many elements each, are folded in two steps. */
 const FEW_OUTPUTS = 2048;
 const LONG_FOLD = 512;
-/** Operations in one kernel: chains of more, such as many steps that nobody read, are cut. */
-const LONGEST_EXPRESSION = 128;
 
 /**
- * Turns a graph into kernel launches: views vanish into index arithmetic, elementwise ops fuse with what reads them,
- * equal nodes are computed once.
+ * Turns a graph into kernel launches: views vanish into index arithmetic, elementwise ops fuse with what reads them or
+ * with the kernel that computes what they read, equal nodes are computed once.
  *
  * @param arguments_ placeholders of a traced function with the place each value will be found in
  */
@@ -45,7 +35,9 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     node.op.run.kind === "leaf" || (node.storage !== undefined && !options.compute?.has(node));
   const { order, canonical } = schedule(roots, isLeaf, options);
   const uses = countUses(order, roots, isLeaf, canonical);
-  const dispatches: Dispatch[] = [];
+  const readers = countReaders(order, roots, isLeaf, canonical);
+  const lastReader = lastReaders(order, isLeaf, canonical);
+  const launches = new Launches(options.maxBindings, !options.composedOnly);
   const borrowed = new Map<Tensor, VirtualBuffer>();
   const exprs = new Map<Tensor, Expr>();
   let buffers = 0;
@@ -57,11 +49,32 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     dtype,
   });
 
-  const store = (expr: Expr, shape: Shape, dtype: DType, kind?: VirtualBuffer["kind"]): Load => {
-    const buffer = newBuffer(shape, dtype, kind);
+  /** Lets a launch that is under way compute an expression, where one can. */
+  const joined = (expr: Expr, node: Tensor): Load | undefined => {
+    const { shape, dtype } = node;
+    const buffer = newBuffer(shape, dtype);
+    const load: Load = { kind: "load", buffer, view: contiguous(shape), dtype };
+    const done = launches.extend(expr, buffer, dtype, sizeOf(shape), labelOf(expr), lastReader.get(node)!);
+    return done ? load : undefined;
+  };
+
+  const store = (expr: Expr, node: Tensor): Load => {
+    const { shape, dtype } = node;
+    const load = joined(expr, node);
+    if (load) return load;
+    const buffer = newBuffer(shape, dtype);
     if (sizeOf(shape) > 0) {
-      const { code, reads, workgroups } = elementwiseKernel(expr, shape, dtype);
-      dispatches.push({ label: labelOf(expr), code, workgroups, reads, writes: buffer });
+      const base = {
+        label: labelOf(expr),
+        reads: [...buffersOf(expr)],
+        buffer,
+        dtype,
+        count: sizeOf(shape),
+        places: { kind: "constants" } as const,
+        readOnce: false,
+        render: (finish?: Finish) => elementwiseKernel(expr, shape, dtype, finish),
+      };
+      launches.start(base, lastReader.get(node)!);
     }
     return { kind: "load", buffer, view: contiguous(shape), dtype };
   };
@@ -70,7 +83,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   const loaded = (node: Tensor, mayBeStrided: boolean): Load => {
     const expr = exprs.get(node)!;
     if (expr.kind === "load" && !expr.view.bounds && (mayBeStrided || isContiguous(expr.view))) return expr;
-    const load = store(expr, node.shape, node.dtype);
+    const load = store(expr, node);
     if (expr.kind !== "load") exprs.set(node, load);
     return load;
   };
@@ -141,8 +154,17 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     const emit = (source: Expr, from: Shape, parts: number, to: Shape): Load => {
       const buffer = newBuffer(to, node.dtype);
       if (sizeOf(to) > 0) {
-        const { code, reads, workgroups } = reduceKernel(source, from, kept.length, fold, node.dtype, parts);
-        dispatches.push({ label: joinLabels(labelOf(source), node.op.name), code, workgroups, reads, writes: buffer });
+        const base = {
+          label: joinLabels(labelOf(source), node.op.name),
+          reads: [...buffersOf(source)],
+          buffer,
+          dtype: node.dtype,
+          count: sizeOf(to),
+          places: { kind: "constants" } as const,
+          readOnce: readers.get(node) === 1,
+          render: (finish?: Finish) => reduceKernel(source, from, kept.length, fold, node.dtype, parts, finish),
+        };
+        launches.start(base, lastReader.get(node)!);
       }
       return { kind: "load", buffer, view: contiguous(to), dtype: node.dtype };
     };
@@ -167,24 +189,37 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     };
     const buffer = newBuffer(node.shape, node.dtype);
     if (sizeOf(node.shape) > 0) {
-      const code = codeFor(kernel, inputs, node, options);
-      dispatches.push({
+      const source = sourceOf(kernel, inputs, options);
+      const columns = kernel.columns?.(call) ?? node.shape.at(-1) ?? 1;
+      const base = {
         label: kernel.name,
-        code,
-        params: packParams(kernel, code, call),
-        workgroups: kernel.workgroups(call),
         reads: loads.map((l) => l.buffer),
-        writes: buffer,
-      });
+        buffer,
+        dtype: node.dtype,
+        count: sizeOf(node.shape),
+        places: source.includes("finish(") ? ({ kind: "fields", columns } as const) : undefined,
+        readOnce: readers.get(node) === 1,
+        render: (finish?: Finish) => {
+          const code = codeFor(kernel, source, inputs, node, finish);
+          return { code, params: packParams(kernel, code, call, finish?.fields), workgroups: kernel.workgroups(call) };
+        },
+      };
+      launches.start(base, lastReader.get(node)!);
     }
     return { kind: "load", buffer, view: contiguous(node.shape), dtype: node.dtype };
   };
 
-  for (const node of order) {
-    exprs.set(node, lowerNode(node));
-    const expr = exprs.get(node)!;
-    if ((uses.get(node)! > 1 && !isCheap(expr)) || costOf(expr) >= LONGEST_EXPRESSION)
-      exprs.set(node, store(expr, node.shape, node.dtype));
+  const wanted = new Set(roots.map((root) => canonical.get(root)!));
+  for (const [at, node] of order.entries()) {
+    const expr = lowerNode(node);
+    exprs.set(node, expr);
+    if (expr.kind === "apply") {
+      const shared = uses.get(node)! > 1;
+      if ((shared && !isCheap(expr)) || wanted.has(node) || costOf(expr) >= LONGEST_EXPRESSION)
+        exprs.set(node, store(expr, node));
+      else if (shared && launches.isWaitingFor(expr)) exprs.set(node, joined(expr, node) ?? expr);
+    }
+    launches.settleUntil(at);
   }
 
   const taken = new Set<VirtualBuffer>();
@@ -196,13 +231,12 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
       expr.buffer.kind === "slot" &&
       isContiguous(expr.view) &&
       expr.buffer.bytes === bytesOf(node.shape, node.dtype);
-    const buffer =
-      own && !taken.has((expr as Load).buffer) ? (expr as Load).buffer : store(expr, node.shape, node.dtype).buffer;
+    const buffer = own && !taken.has((expr as Load).buffer) ? (expr as Load).buffer : store(expr, node).buffer;
     taken.add(buffer);
     return buffer;
   });
   for (const buffer of taken) buffer.kind = "output";
-  return { dispatches, borrowed, results };
+  return { dispatches: launches.finish(taken), borrowed, results };
 }
 
 /** Bytes of a tensor in a buffer: at least 4, and a multiple of 4. */

@@ -14,16 +14,14 @@ export interface Plan {
 export function plan(dispatches: readonly Dispatch[]): Plan {
   const lastRead = new Map<VirtualBuffer, number>();
   dispatches.forEach((dispatch, i) => {
-    lastRead.set(dispatch.writes, i);
-    for (const buffer of dispatch.reads) lastRead.set(buffer, i);
+    for (const buffer of dispatch.bindings) lastRead.set(buffer, i);
   });
   const slots: number[] = [];
   const slotOf = new Map<VirtualBuffer, number>();
   const free = new Set<number>();
   dispatches.forEach((dispatch, i) => {
-    const { writes } = dispatch;
     // what no dispatch has written is empty, but has to be bound all the same
-    for (const buffer of new Set([...dispatch.reads, writes])) {
+    for (const buffer of new Set(dispatch.bindings)) {
       if (buffer.kind !== "slot" || slotOf.has(buffer)) continue;
       const slot = chooseSlot(buffer.bytes, slots, free);
       free.delete(slot);
@@ -31,7 +29,7 @@ export function plan(dispatches: readonly Dispatch[]): Plan {
       slotOf.set(buffer, slot);
     }
     // a buffer is free after the dispatch that reads it last: no dispatch reads and writes one slot
-    for (const buffer of new Set([...dispatch.reads, writes])) {
+    for (const buffer of new Set(dispatch.bindings)) {
       if (buffer.kind === "slot" && lastRead.get(buffer) === i) free.add(slotOf.get(buffer)!);
     }
   });

@@ -73,7 +73,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) { dk[unit * DIM + d] = Out(sum[c] * P.SCALE); }
+    if (d < DIM) {
+      let at = unit * DIM + d;
+      dk[at] = finish(sum[c] * P.SCALE, at, d);
+    }
   }
 }
 `,
@@ -149,7 +152,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) { dq[unit * DIM + d] = Out(sum[c] * P.SCALE); }
+    if (d < DIM) {
+      let at = unit * DIM + d;
+      dq[at] = finish(sum[c] * P.SCALE, at, d);
+    }
   }
 }
 `,
@@ -209,7 +215,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_DIM) { dv[unit * VALUE_DIM + e] = Out(sum[c]); }
+    if (e < VALUE_DIM) {
+      let at = unit * VALUE_DIM + e;
+      dv[at] = finish(sum[c], at, e);
+    }
   }
 }
 `,
@@ -336,7 +345,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_DIM) { o[unit * VALUE_DIM + e] = Out(mixed[c] / total); }
+    if (e < VALUE_DIM) {
+      let at = unit * VALUE_DIM + e;
+      o[at] = finish(mixed[c] / total, at, e);
+    }
   }
 }
 `,
@@ -397,7 +409,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x + id.y * P.GRID;
   if (i >= P.COUNT) { return; }
   let row = u32(index[i / P.WIDTH]);
-  if (row < P.ROWS) { y[i] = table[row * P.WIDTH + i % P.WIDTH]; } else { y[i] = Out(0); }
+  let column = i % P.WIDTH;
+  var value = Value(0);
+  if (row < P.ROWS) { value = Value(table[row * P.WIDTH + column]); }
+  y[i] = finish(value, i, column);
 }
 `,
   matmulSubgroup: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
@@ -459,7 +474,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   for (var i = 0; i < ROWS; i++) {
     for (var j = 0; j < COLUMNS; j++) {
       let n = column + j * LANES;
-      if (row + i < P.M && n < P.N) { c[u32((batch * P.M + row + i) * P.N + n)] = Out(acc[i][j]); }
+      let at = u32((batch * P.M + row + i) * P.N + n);
+      if (row + i < P.M && n < P.N) { c[at] = finish(acc[i][j], at, u32(n)); }
     }
   }
 }
@@ -500,13 +516,19 @@ fn rowOfA(start: i32, r: i32) -> i32 { return start + min(r, P.M - 1) * P.A_ROW;
 
 fn columnOfB(start: i32, n: i32) -> i32 { return start + min(n, P.N - 1) * P.B_COLUMN; }
 
+fn storeOne(row: i32, column: i32, value: f32) {
+  if (column >= P.N) { return; }
+  let at = u32(row * P.N + column);
+  c[at] = finish(value, at, u32(column));
+}
+
 fn store(batch: i32, row: i32, column: i32, values: vec4f) {
   if (row >= P.M) { return; }
-  let at = (batch * P.M + row) * P.N + column;
-  if (column < P.N) { c[u32(at)] = Out(values.x); }
-  if (column + LANES < P.N) { c[u32(at + LANES)] = Out(values.y); }
-  if (column + 2 * LANES < P.N) { c[u32(at + 2 * LANES)] = Out(values.z); }
-  if (column + 3 * LANES < P.N) { c[u32(at + 3 * LANES)] = Out(values.w); }
+  let r = batch * P.M + row;
+  storeOne(r, column, values.x);
+  storeOne(r, column + LANES, values.y);
+  storeOne(r, column + 2 * LANES, values.z);
+  storeOne(r, column + 3 * LANES, values.w);
 }
 
 @compute @workgroup_size(8)
@@ -595,7 +617,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var u = 0u; u < P.UPDATES; u++) {
     if (u32(index[u]) == row) { total += f32(updates[u * P.WIDTH + column]); }
   }
-  y[i] = Out(total);
+  y[i] = finish(total, i, column);
 }
 `,
   softmax: `// y[r, :] = exp(x[r, :] - max) / sum; one invocation a row of WIDTH elements.
@@ -619,7 +641,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var total = 0.0;
   for (var i = 0u; i < P.WIDTH; i++) { total += exp(f32(x[start + i]) - largest); }
   let scale = 1.0 / total;
-  for (var i = 0u; i < P.WIDTH; i++) { y[start + i] = Out(exp(f32(x[start + i]) - largest) * scale); }
+  for (var i = 0u; i < P.WIDTH; i++) {
+    y[start + i] = finish(exp(f32(x[start + i]) - largest) * scale, start + i, i);
+  }
 }
 `,
   standardizeGrad: `// dx[r, :] = (g - mean(g) - y mean(g y)) / sqrt(variance + EPSILON) for y = standardize(x); one invocation a row.
@@ -660,7 +684,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let along = products / count * scale * scale;
   for (var i = 0u; i < P.WIDTH; i++) {
     let d = f32(x[start + i]) - mean;
-    dx[start + i] = Out((f32(g[start + i]) - meanG - d * along) * scale);
+    dx[start + i] = finish((f32(g[start + i]) - meanG - d * along) * scale, start + i, i);
   }
 }
 `,
@@ -690,7 +714,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     squares = fma(d, d, squares);
   }
   let scale = inverseSqrt(squares / f32(P.WIDTH) + P.EPSILON);
-  for (var i = 0u; i < P.WIDTH; i++) { y[start + i] = Out((f32(x[start + i]) - mean) * scale); }
+  for (var i = 0u; i < P.WIDTH; i++) {
+    y[start + i] = finish((f32(x[start + i]) - mean) * scale, start + i, i);
+  }
 }
 `,
   threefry: `// Threefry-2x32 with 20 rounds (Salmon et al., SC 2011): the first word of the cipher of (counter, 0) under a key.
