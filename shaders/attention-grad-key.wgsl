@@ -72,6 +72,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < PIECES) { dk[unit * PIECES + d] = OutPiece(sum[c] * P.SCALE); }
+    if (d < PIECES) { dk[unit * PIECES + d] = finished(sum[c] * P.SCALE, unit * PIECES + d, d); }
   }
 }

@@ -71,6 +71,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < PIECES) { dq[unit * PIECES + d] = OutPiece(sum[c] * P.SCALE); }
+    if (d < PIECES) { dq[unit * PIECES + d] = finished(sum[c] * P.SCALE, unit * PIECES + d, d); }
   }
 }

@@ -54,6 +54,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_PIECES) { dv[unit * VALUE_PIECES + e] = OutPiece(sum[c]); }
+    if (e < VALUE_PIECES) { dv[unit * VALUE_PIECES + e] = finished(sum[c], unit * VALUE_PIECES + e, e); }
   }
 }

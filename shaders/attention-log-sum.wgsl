@@ -50,5 +50,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       largest = higher;
     }
   }
-  if (lane == 0u) { lse[unit] = Out(largest + log(total)); }
+  if (lane == 0u) { lse[unit] = finish(largest + log(total), unit, h); }
 }

@@ -67,6 +67,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_PIECES) { o[unit * VALUE_PIECES + e] = OutPiece(mixed[c] / total); }
+    if (e < VALUE_PIECES) { o[unit * VALUE_PIECES + e] = finished(mixed[c] / total, unit * VALUE_PIECES + e, e); }
   }
 }

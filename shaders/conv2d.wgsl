@@ -32,14 +32,16 @@ fn weightsOf(o: i32) -> i32 { return min(o, P.O - 1) * P.C * P.SIZE_Y * P.SIZE_X
 
 fn weight(at: i32) -> vec4f { return vec4f(f32(w[u32(at)])); }
 
+fn put(at: i32, value: f32, pixel: i32) { y[u32(at)] = finish(value, u32(at), u32(pixel % P.OUT_X)); }
+
 fn store(image: i32, o: i32, pixel: vec4i, values: vec4f) {
   if (o >= P.O) { return; }
   let count = P.OUT_Y * P.OUT_X;
   let at = (image * P.O + o) * count;
-  if (pixel.x < count) { y[u32(at + pixel.x)] = Out(values.x); }
-  if (pixel.y < count) { y[u32(at + pixel.y)] = Out(values.y); }
-  if (pixel.z < count) { y[u32(at + pixel.z)] = Out(values.z); }
-  if (pixel.w < count) { y[u32(at + pixel.w)] = Out(values.w); }
+  if (pixel.x < count) { put(at + pixel.x, values.x, pixel.x); }
+  if (pixel.y < count) { put(at + pixel.y, values.y, pixel.y); }
+  if (pixel.z < count) { put(at + pixel.z, values.z, pixel.z); }
+  if (pixel.w < count) { put(at + pixel.w, values.w, pixel.w); }
 }
 
 @compute @workgroup_size(16)

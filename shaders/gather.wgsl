@@ -16,5 +16,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x + id.y * P.GRID;
   if (i >= P.COUNT) { return; }
   let row = u32(index[i / P.WIDTH]);
-  if (row < P.ROWS) { y[i] = table[row * P.WIDTH + i % P.WIDTH]; } else { y[i] = Out(0); }
+  let column = i % P.WIDTH;
+  var value = Value(0);
+  if (row < P.ROWS) { value = Value(table[row * P.WIDTH + column]); }
+  y[i] = finish(value, i, column);
 }

@@ -110,7 +110,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   for (var i = 0u; i < min(TILE, P.M - top); i++) {
     let at = (tile.z * P.M + top + i) * P.N + column;
     for (var j = 0u; j < 4; j++) {
-      if (column + j < P.N) { c[at + j] = Out(sums[i][j]); }
+      if (column + j < P.N) { c[at + j] = finish(sums[i][j], at + j, column + j); }
     }
   }
 }

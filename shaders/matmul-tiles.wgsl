@@ -95,7 +95,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) ind
         let column = tile.x * TILE + 64 * j + 4 * across;
         let at = (tile.z * P.M + row) * P.N + column;
         for (var s = 0u; s < 4; s++) {
-          if (column + s < P.N) { c[at + s] = Out(sums[i][j][r][s]); }
+          if (column + s < P.N) { c[at + s] = finish(sums[i][j][r][s], at + s, column + s); }
         }
       }
     }

@@ -34,13 +34,19 @@ fn rowOfA(start: i32, r: i32) -> i32 { return start + min(r, P.M - 1) * P.A_ROW;
 
 fn columnOfB(start: i32, n: i32) -> i32 { return start + min(n, P.N - 1) * P.B_COLUMN; }
 
+fn storeOne(row: i32, column: i32, value: f32) {
+  if (column >= P.N) { return; }
+  let at = u32(row * P.N + column);
+  c[at] = finish(value, at, u32(column));
+}
+
 fn store(batch: i32, row: i32, column: i32, values: vec4f) {
   if (row >= P.M) { return; }
-  let at = (batch * P.M + row) * P.N + column;
-  if (column < P.N) { c[u32(at)] = Out(values.x); }
-  if (column + LANES < P.N) { c[u32(at + LANES)] = Out(values.y); }
-  if (column + 2 * LANES < P.N) { c[u32(at + 2 * LANES)] = Out(values.z); }
-  if (column + 3 * LANES < P.N) { c[u32(at + 3 * LANES)] = Out(values.w); }
+  let r = batch * P.M + row;
+  storeOne(r, column, values.x);
+  storeOne(r, column + LANES, values.y);
+  storeOne(r, column + 2 * LANES, values.z);
+  storeOne(r, column + 3 * LANES, values.w);
 }
 
 @compute @workgroup_size(8)

@@ -22,5 +22,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var u = 0u; u < P.UPDATES; u++) {
     if (u32(index[u]) == row) { total += f32(updates[u * P.WIDTH + column]); }
   }
-  y[i] = Out(total);
+  y[i] = finish(total, i, column);
 }

@@ -20,5 +20,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let end = starts[row + 1u];
   var sum = 0.0;
   for (var at = starts[row]; at < end; at++) { sum += f32(updates[u32(places[at]) * P.WIDTH + column]); }
-  result[i] = Out(sum);
+  result[i] = finish(sum, i, column);
 }

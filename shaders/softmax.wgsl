@@ -19,5 +19,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var total = 0.0;
   for (var i = 0u; i < P.WIDTH; i++) { total += exp(f32(x[start + i]) - largest); }
   let scale = 1.0 / total;
-  for (var i = 0u; i < P.WIDTH; i++) { y[start + i] = Out(exp(f32(x[start + i]) - largest) * scale); }
+  for (var i = 0u; i < P.WIDTH; i++) {
+    y[start + i] = finish(exp(f32(x[start + i]) - largest) * scale, start + i, i);
+  }
 }

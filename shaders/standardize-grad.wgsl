@@ -36,6 +36,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let along = products / count * scale * scale;
   for (var i = 0u; i < P.WIDTH; i++) {
     let d = f32(x[start + i]) - mean;
-    dx[start + i] = Out((f32(g[start + i]) - meanG - d * along) * scale);
+    dx[start + i] = finish((f32(g[start + i]) - meanG - d * along) * scale, start + i, i);
   }
 }

@@ -24,5 +24,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     squares = fma(d, d, squares);
   }
   let scale = inverseSqrt(squares / f32(P.WIDTH) + P.EPSILON);
-  for (var i = 0u; i < P.WIDTH; i++) { y[start + i] = Out((f32(x[start + i]) - mean) * scale); }
+  for (var i = 0u; i < P.WIDTH; i++) {
+    y[start + i] = finish((f32(x[start + i]) - mean) * scale, start + i, i);
+  }
 }

@@ -410,8 +410,8 @@ function attention(
         causal: fc.boolean(),
         lastOnly: fc.boolean(),
         heads: fc.constantFrom(1, 2, 3),
-        width: fc.constantFrom(8, 9, 1),
-        valueWidth: fc.constantFrom(8, 5),
+        width: fc.constantFrom(8, 8, 8, 9, 1),
+        valueWidth: fc.constantFrom(8, 8, 8, 5),
         scale: fc.constantFrom(0.25, 1, 0.5),
         dtype: fc.constantFrom(...FLOATS),
       })

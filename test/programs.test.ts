@@ -65,8 +65,9 @@ function assertSound({ dispatches, results }: Lowered, { slots, slotOf }: Plan):
   const placeOf = (buffer: VirtualBuffer) =>
     buffer.kind === "slot" ? `slot ${slotOf.get(buffer)}` : `buffer ${buffer.id}`;
   for (const { reads, writes, label } of dispatches) {
+    assert.equal(new Set(writes.map(placeOf)).size, writes.length, `${label} writes a place twice`);
     for (const buffer of reads) {
-      assert.notEqual(placeOf(buffer), placeOf(writes), `${label} reads and writes ${placeOf(buffer)}`);
+      assert.ok(!writes.map(placeOf).includes(placeOf(buffer)), `${label} reads and writes ${placeOf(buffer)}`);
       if (buffer.kind === "slot" && written.has(buffer))
         assert.equal(holds.get(slotOf.get(buffer)!), buffer, `${label} reads what was overwritten`);
       if (buffer.kind === "slot")
@@ -75,12 +76,14 @@ function assertSound({ dispatches, results }: Lowered, { slots, slotOf }: Plan):
           `${label} reads a slot too small`,
         );
     }
-    assert.ok(!written.has(writes), `${label} writes a buffer for the second time`);
-    assert.ok(writes.kind === "slot" || writes.kind === "output", `${label} writes an input`);
-    written.add(writes);
-    if (writes.kind !== "slot") continue;
-    assert.ok(slots[slotOf.get(writes)!] >= writes.bytes, `${label} writes a slot too small`);
-    holds.set(slotOf.get(writes)!, writes);
+    for (const buffer of writes) {
+      assert.ok(!written.has(buffer), `${label} writes a buffer for the second time`);
+      assert.ok(buffer.kind === "slot" || buffer.kind === "output", `${label} writes an input`);
+      written.add(buffer);
+      if (buffer.kind !== "slot") continue;
+      assert.ok(slots[slotOf.get(buffer)!] >= buffer.bytes, `${label} writes a slot too small`);
+      holds.set(slotOf.get(buffer)!, buffer);
+    }
   }
   assert.equal(new Set(results).size, results.length, "two results share a buffer");
 }
@@ -103,8 +106,8 @@ describe(`random programs (COOP_SEED=${SEED})`, { timeout: 240_000 }, () => {
       for (const maxBindings of [8, 4]) {
         const lowered = lower(valueAndGradients(spec, leavesOf(spec).tensors), new Map(), { ...OPTIONS, maxBindings });
         assertSound(lowered, plan(lowered.dispatches));
-        const most = Math.max(...lowered.dispatches.map(({ reads }) => reads.length));
-        assert.ok(most < maxBindings, `${most} buffers are read where ${maxBindings} may be bound`);
+        const most = Math.max(...lowered.dispatches.map(({ bindings }) => bindings.length));
+        assert.ok(most <= maxBindings, `${most} buffers are bound where ${maxBindings} may be`);
       }
     }
   });
@@ -124,6 +127,16 @@ describe(`random programs (COOP_SEED=${SEED})`, { timeout: 240_000 }, () => {
     for (const [n, spec] of specs.entries()) await assertNear(spec, graphs[n], values[n], leaves[n].data);
     assert.deepEqual(await coop.read(replayed), values);
     assert.deepEqual(await coop.read(again), values);
+  });
+
+  test("without fusion into kernels the values and gradients are the same", async () => {
+    const leaves = specs.map(leavesOf);
+    const plain = coop.compile((all: Tensor[][]) => specs.map((spec, n) => valueAndGradients(spec, all[n])), {
+      composedOnly: true,
+    });
+    const values = await coop.read(plain(leaves.map(({ tensors }) => tensors)));
+    for (const [n, spec] of specs.entries())
+      await assertNear(spec, valueAndGradients(spec, leaves[n].tensors), values[n], leaves[n].data);
   });
 
   test("checkpoint(f) is f, values and gradients", async () => {
@@ -199,7 +212,7 @@ describe("a training step", { timeout: 60_000 }, () => {
       lowered.dispatches.map(({ label }) => label),
       DISPATCHES,
     );
-    assert.deepEqual({ slots: slots.length, peakBytes }, { slots: 17, peakBytes: 3400 });
+    assert.deepEqual({ slots: slots.length, peakBytes }, { slots: 16, peakBytes: 3352 });
   });
 
   test("learns", async () => {
@@ -219,58 +232,38 @@ describe("a training step", { timeout: 60_000 }, () => {
 
 const DISPATCHES: readonly string[] = `
 neg+div+equal+cast+mul
-neg+sum
 gather
-standardize
-mul+add
+standardize+mul+add
 matmul
 attention-alone
-add+sum
-div+quickGelu
+add+sum+div+quickGelu
 matmul
 max
 sub+exp
-sum
-div
+neg+sum
+sum+div
 mul
 equal+cast
 neg+sum
-sum
-add+div
+sum+add+div
 add+mul
-matmul
-div+mul+sigmoid
-div+mul+sub+add
+matmul+mul+sigmoid+sub+add+div
 copy
 attention-log-sum-alone
-attention-grad-value-alone
 mul+sum
 attention-grad-key-alone
 attention-grad-query-alone
-add
-matmul
-mul
-standardize-grad
-add
-scatter-add
-mul+add
-matmul
-mul+add
-matmul
-mul+add
-mul+sum
-mul+add
-sum
-mul+add
+attention-grad-value-alone+add
+matmul+mul
+standardize-grad+add
+scatter-add+mul+add+sub
+matmul+mul+add+sub
+matmul+mul+add+sub
+mul+sum+add+sub
+sum+mul+add+sub
 log+add
 sub+equal+cast+mul+sum
-sum
-mul+sub
-mul+sub
-mul+sub
-mul+sub
-mul+sub
-div+neg
+sum+div+neg
 `
   .trim()
   .split("\n");

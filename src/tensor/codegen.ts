@@ -1,4 +1,5 @@
 import { DTYPES, type DType } from "./dtype.ts";
+import type { Finish } from "./epilogue.ts";
 import type { Expr, VirtualBuffer } from "./expr.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import { collapse, contiguous, type View } from "./view.ts";
@@ -25,8 +26,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x + id.y * ${grid[0] * WIDTH}u;
   if (i >= ${count}u) { return; }`;
 
-/** `out[i] = expr` for every element of `shape`. */
-export function elementwiseKernel(expr: Expr, shape: Shape, dtype: DType): GeneratedKernel {
+/** `out[i] = expr` for every element of `shape`, or what `finish` makes of it. */
+export function elementwiseKernel(expr: Expr, shape: Shape, dtype: DType, finish?: Finish): GeneratedKernel {
   const writer = new Writer(expr);
   const count = sizeOf(shape);
   const merged = collapse(shape, [contiguous(shape), ...writer.views]);
@@ -38,10 +39,10 @@ export function elementwiseKernel(expr: Expr, shape: Shape, dtype: DType): Gener
       merged.views.slice(1).map((view) => indexOf(view, "c")),
       merged.views.slice(1).map((view) => boundsOf(view, "c")),
     ),
-    `  out[i] = ${toStored(writer.result, dtype)};`,
+    `  out[i] = ${finish ? `finish(${writer.result}, i)` : toStored(writer.result, dtype)};`,
     "}",
   ];
-  return { code: writer.module(body, dtype), reads: writer.buffers, workgroups: grid };
+  return { code: writer.module(body, dtype, finish), reads: writer.buffers, workgroups: grid };
 }
 
 /**
@@ -55,6 +56,7 @@ export function reduceKernel(
   fold: "sum" | "max" | "min",
   dtype: DType,
   chunks: number,
+  finish?: Finish,
 ): GeneratedKernel {
   const writer = new Writer(expr);
   const outer = collapse(shape.slice(0, kept), [
@@ -93,10 +95,10 @@ export function reduceKernel(
     `    let v = ${writer.result};`,
     first ? `    acc = ${join};` : `    if (any) { acc = ${join}; } else { acc = v; any = true; }`,
     ...extents.map(() => "  }"),
-    `  out[i] = ${toStored("acc", dtype)};`,
+    `  out[i] = ${finish ? "finish(acc, i)" : toStored("acc", dtype)};`,
     "}",
   ];
-  return { code: writer.module(body, dtype), reads: writer.buffers, workgroups: grid };
+  return { code: writer.module(body, dtype, finish), reads: writer.buffers, workgroups: grid };
 }
 
 /** Steps of the outermost loop of `reduceKernel`, along which it can be cut into chunks. */
@@ -158,25 +160,45 @@ export function literalOf(value: number, dtype: DType): string {
   return `f32(${Object.is(rounded, -0) ? "-0.0" : rounded.toExponential()})`; // 1e20 in digits is no WGSL integer
 }
 
-const toStored = (value: string, dtype: DType): string =>
+/** What is kept in a buffer of a value as it is computed. */
+export const toStored = (value: string, dtype: DType): string =>
   dtype === "bool" ? `select(0u, 1u, ${value})` : dtype === "f16" ? `f16(${value})` : value;
+
+/** Declarations of the numbers that WGSL has no constants for, where a text uses them. */
+export const hidden = (text: string): string[] => [
+  ...(text.includes("INFINITY") ? ["var<private> INFINITY: u32 = 0x7f800000u;"] : []),
+  ...(text.includes("QUIET_NAN") ? ["var<private> QUIET_NAN: u32 = 0x7fc00000u;"] : []),
+];
 
 const fromStored = (value: string, dtype: DType): string =>
   dtype === "bool" ? `(${value} != 0u)` : dtype === "f16" ? `f32(${value})` : value;
 
 /** Turns an expression into statements; loads and shared parts are computed once. */
-class Writer {
+export class Writer {
   readonly buffers: VirtualBuffer[] = [];
+  /** Values at hand: loads of these buffers are names. */
+  readonly given = new Map<VirtualBuffer, string>();
   /** One view for each distinct load or index. */
   readonly views: View[] = [];
   private readonly leaves: { expr: Expr; name: string; view: number }[] = [];
   private readonly names = new Map<Expr, string>();
   private readonly lines: (string | { leaf: number })[] = [];
-  private readonly functions = new Set<string>();
-  readonly result: string;
+  readonly functions = new Set<string>();
+  /** The name of the last expression's value. */
+  result = "";
 
-  constructor(expr: Expr) {
+  /** @param prefix of the names of bound buffers */
+  constructor(
+    expr?: Expr,
+    private readonly prefix = "b",
+  ) {
+    if (expr) this.add(expr);
+  }
+
+  /** Adds an expression; gives the name of its value. */
+  add(expr: Expr): string {
     this.result = this.visit(expr);
+    return this.result;
   }
 
   private visit(expr: Expr): string {
@@ -200,6 +222,8 @@ class Writer {
   private leaf(expr: Extract<Expr, { view: View }>): string {
     const key = JSON.stringify(expr.view);
     const buffer = expr.kind === "load" ? expr.buffer : undefined;
+    const given = buffer && this.given.get(buffer);
+    if (given) return given;
     const same = this.leaves.find(
       (l) =>
         (l.expr.kind === "load" ? l.expr.buffer : undefined) === buffer &&
@@ -227,24 +251,23 @@ class Writer {
       const slot = this.buffers.indexOf((expr as { buffer: VirtualBuffer }).buffer);
       // a padded view may lie wholly outside, at a constant index below 0
       const at = inside ? `max(${index[view]}, 0)` : index[view];
-      const value = fromStored(`b${slot}[u32(${at})]`, expr.dtype);
+      const value = fromStored(`${this.prefix}${slot}[u32(${at})]`, expr.dtype);
       if (!inside) return `    let ${name} = ${value};`;
       return `    var ${name} = ${literalOf(0, expr.dtype)}; if (${inside}) { ${name} = ${value}; }`;
     });
   }
 
-  module(body: readonly string[], dtype: DType): string {
-    const half = dtype === "f16" || this.buffers.some((b) => b.dtype === "f16");
-    const text = body.join("\n");
+  module(body: readonly string[], dtype: DType, finish?: Finish): string {
+    const half = finish?.half || dtype === "f16" || this.buffers.some((b) => b.dtype === "f16");
+    const text = [...(finish ? [finish.code] : []), ...body].join("\n");
     return [
       ...(half ? ["enable f16;"] : []),
-      ...(text.includes("INFINITY") ? ["var<private> INFINITY: u32 = 0x7f800000u;"] : []),
-      ...(text.includes("QUIET_NAN") ? ["var<private> QUIET_NAN: u32 = 0x7fc00000u;"] : []),
+      ...hidden(text),
       ...this.buffers.map(
         (b, i) => `@group(0) @binding(${i}) var<storage, read> b${i}: array<${DTYPES[b.dtype].stored}>;`,
       ),
-      `@group(0) @binding(${this.buffers.length}) var<storage, read_write> out: array<${DTYPES[dtype].stored}>;`,
-      ...this.functions,
+      `@group(0) @binding(${this.buffers.length}) var<storage, read_write> out: array<${finish?.stored ?? DTYPES[dtype].stored}>;`,
+      ...new Set([...this.functions, ...(finish?.functions ?? [])]),
       text,
     ].join("\n");
   }

@@ -1,4 +1,6 @@
+import { hidden } from "./codegen.ts";
 import { DTYPES } from "./dtype.ts";
+import type { Field, Finish } from "./epilogue.ts";
 import type { AdapterKind, Aval, Kernel, KernelCall, Op } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -13,27 +15,44 @@ export interface LowerOptions {
   readonly maxBindings: number;
   /** Tensors to compute although they have (still empty) storage. */
   readonly compute?: ReadonlySet<Tensor>;
-  /** Use composed definitions wherever an op has one. */
+  /** Use composed definitions wherever an op has one, and let every kernel store just what it computes. */
   readonly composedOnly?: boolean;
 }
 
-/** The whole text of a kernel: its extensions, the types `In0`, `In1`, … and `Out`, its source. */
+/** The kernel's own text; one that calls `finish` lets other ops compute as it stores. */
+export const sourceOf = (kernel: Kernel, inputs: readonly Aval[], { subgroupLanes }: LowerOptions): string =>
+  typeof kernel.source === "string" ? kernel.source : kernel.source(inputs, subgroupLanes);
+
+/**
+ * The whole text of a kernel: its extensions, the types `In0`, `In1`, …, `Value` (what it computes) and `Out` (what it
+ * stores), the function `finish` with its bindings and fields, its source.
+ */
 export function codeFor(
   kernel: Kernel,
+  source: string,
   inputs: readonly Aval[],
   output: Aval,
-  { subgroupLanes }: LowerOptions,
+  finish?: Finish,
 ): string {
-  const half = [...inputs, output].some(({ dtype }) => dtype === "f16") ? "enable f16;\n" : "";
+  const half = finish?.half || [...inputs, output].some(({ dtype }) => dtype === "f16") ? "enable f16;\n" : "";
   const subgroups = kernel.subgroup ? "enable subgroups;\n" : "";
+  const { stored, computed } = DTYPES[output.dtype];
   const aliases = inputs.map(({ dtype }, i) => `alias In${i} = ${DTYPES[dtype].stored};\n`).join("");
-  const source = typeof kernel.source === "string" ? kernel.source : kernel.source(inputs, subgroupLanes);
-  return `${half}${subgroups}${aliases}alias Out = ${DTYPES[output.dtype].stored};\n${source}`;
+  const head = `${half}${subgroups}${aliases}alias Out = ${finish?.stored ?? stored};\n`;
+  if (!finish) return `${head}${source}`;
+  const bindings = finish.reads.length + finish.writes.length - 1;
+  const own = source
+    .replace(/struct Params \{[^}]*/, (params) => params + finish.fields.map(fieldText).join(""))
+    .replace(/@binding\((\d+)\) var<uniform>/, (_, at) => `@binding(${Number(at) + bindings}) var<uniform>`);
+  const before = [...hidden(finish.code), ...finish.functions, finish.code].map((text) => `${text}\n`).join("");
+  return `${head}alias Value = ${computed};\n${before}${own}`;
 }
 
-/** The fields of `struct Params` in the kernel's code, in order, filled from its `params`. */
-export function packParams(kernel: Kernel, code: string, call: KernelCall): ArrayBuffer {
-  const values = kernel.params(call);
+const fieldText = ({ name, type }: Field): string => `  ${name}: ${type},\n`;
+
+/** The fields of `struct Params` in the kernel's code, in order, filled from its `params` and `more`. */
+export function packParams(kernel: Kernel, code: string, call: KernelCall, more: readonly Field[] = []): ArrayBuffer {
+  const values = { ...kernel.params(call), ...Object.fromEntries(more.map(({ name, value }) => [name, value])) };
   const fields = [...code.match(/struct Params \{([^}]*)\}/)![1].matchAll(/(\w+): (\w+)/g)];
   const view = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
   fields.forEach(([, name, type], i) => {
@@ -65,10 +84,4 @@ export function pick(op: Op, kernels: readonly Kernel[], call: KernelCall, optio
   const able = fitting(kernels, call);
   const name = options.choose?.(op, call);
   return able.find((k) => k.name === name) ?? able.find((k) => k.suits?.(call, options.adapter) ?? true)!;
-}
-
-/** What launches a kernel for a call. */
-export function launchOf(kernel: Kernel, call: KernelCall, options: LowerOptions) {
-  const code = codeFor(kernel, call.inputs, call.output, options);
-  return { label: kernel.name, code, params: packParams(kernel, code, call), workgroups: kernel.workgroups(call) };
 }

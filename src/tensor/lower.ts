@@ -1,27 +1,17 @@
 import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
+import type { Finish } from "./epilogue.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { kernelsFor, type LowerOptions, launchOf, pick } from "./kernel.ts";
+import { codeFor, kernelsFor, type LowerOptions, packParams, pick, sourceOf } from "./kernel.ts";
+import { type Dispatch, Launches, LONGEST_EXPRESSION } from "./launch.ts";
 import type { KernelCall } from "./op.ts";
-import { countUses, schedule } from "./schedule.ts";
+import { countReaders, countUses, lastReaders, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 import { contiguous, isContiguous } from "./view.ts";
-import { expressionWork, kernelWork, type Work } from "./work.ts";
+import { expressionWork, kernelWork } from "./work.ts";
 
-/** One kernel launch of a program. */
-export interface Dispatch {
-  /** What it computes, for profiles and plans: op names joined by "+". */
-  readonly label: string;
-  readonly code: string;
-  /** Contents of the uniform buffer bound last; absent where the sizes stand in the code. */
-  readonly params?: ArrayBuffer;
-  readonly workgroups: readonly [number, number, number];
-  readonly reads: readonly VirtualBuffer[];
-  readonly writes: VirtualBuffer;
-  /** For profiles. */
-  readonly work: Work;
-}
+export type { Dispatch };
 
 export interface Lowered {
   readonly dispatches: readonly Dispatch[];
@@ -34,12 +24,10 @@ export interface Lowered {
 /** Outputs below this, folding more than this many elements each, are folded in two steps. */
 const FEW_OUTPUTS = 2048;
 const LONG_FOLD = 512;
-/** Operations in one kernel: chains of more, such as many steps that nobody read, are cut. */
-const LONGEST_EXPRESSION = 128;
 
 /**
- * Turns a graph into kernel launches: views vanish into index arithmetic, elementwise ops fuse with what reads them,
- * equal nodes are computed once.
+ * Turns a graph into kernel launches: views vanish into index arithmetic, elementwise ops fuse with what reads them or
+ * with the kernel that computes what they read, equal nodes are computed once.
  *
  * @param arguments_ placeholders of a traced function with the place each value will be found in
  */
@@ -48,7 +36,9 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     node.op.run.kind === "leaf" || (node.storage !== undefined && !options.compute?.has(node));
   const { order, canonical } = schedule(roots, isLeaf, options);
   const uses = countUses(order, roots, isLeaf, canonical);
-  const dispatches: Dispatch[] = [];
+  const readers = countReaders(order, roots, isLeaf, canonical);
+  const lastReader = lastReaders(order, isLeaf, canonical);
+  const launches = new Launches(options.maxBindings, !options.composedOnly);
   const borrowed = new Map<Tensor, VirtualBuffer>();
   const exprs = new Map<Tensor, Expr>();
   let buffers = 0;
@@ -60,14 +50,34 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     dtype,
   });
 
-  const store = (expr: Expr, node: Tensor): Load => {
+  /** Lets a launch that is under way compute an expression, where one can. */
+  const joined = (expr: Expr, node: Tensor): Load | undefined => {
     const { shape, dtype } = node;
     const buffer = newBuffer(shape, dtype);
+    const load: Load = { kind: "load", buffer, view: contiguous(shape), dtype };
+    const done = launches.extend(expr, buffer, dtype, sizeOf(shape), labelOf(expr), lastReader.get(node)!);
+    return done ? load : undefined;
+  };
+
+  const store = (expr: Expr, node: Tensor): Load => {
+    const { shape, dtype } = node;
+    const load = joined(expr, node);
+    if (load) return load;
+    const buffer = newBuffer(shape, dtype);
     if (sizeOf(shape) > 0) {
-      const { code, reads, workgroups } = elementwiseKernel(expr, shape, dtype);
       const label = labelOf(expr);
-      const work = expressionWork(label, node, expr, shape, shape);
-      dispatches.push({ label, code, workgroups, reads, writes: buffer, work });
+      const base = {
+        label,
+        reads: [...buffersOf(expr)],
+        buffer,
+        dtype,
+        count: sizeOf(shape),
+        places: { kind: "constants" } as const,
+        readOnce: false,
+        work: expressionWork(label, node, expr, shape, shape),
+        render: (finish?: Finish) => elementwiseKernel(expr, shape, dtype, finish),
+      };
+      launches.start(base, lastReader.get(node)!);
     }
     return { kind: "load", buffer, view: contiguous(shape), dtype };
   };
@@ -147,10 +157,19 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     const emit = (source: Expr, from: Shape, parts: number, to: Shape): Load => {
       const buffer = newBuffer(to, node.dtype);
       if (sizeOf(to) > 0) {
-        const { code, reads, workgroups } = reduceKernel(source, from, kept.length, fold, node.dtype, parts);
         const label = joinLabels(labelOf(source), node.op.name);
-        const work = expressionWork(label, node, source, from, to);
-        dispatches.push({ label, code, workgroups, reads, writes: buffer, work });
+        const base = {
+          label,
+          reads: [...buffersOf(source)],
+          buffer,
+          dtype: node.dtype,
+          count: sizeOf(to),
+          places: { kind: "constants" } as const,
+          readOnce: readers.get(node) === 1,
+          work: expressionWork(label, node, source, from, to),
+          render: (finish?: Finish) => reduceKernel(source, from, kept.length, fold, node.dtype, parts, finish),
+        };
+        launches.start(base, lastReader.get(node)!);
       }
       return { kind: "load", buffer, view: contiguous(to), dtype: node.dtype };
     };
@@ -181,21 +200,39 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     const buffer = newBuffer(node.shape, node.dtype);
     if (sizeOf(node.shape) > 0) {
       const kernel = pick(node.op, kernels, call, options);
-      dispatches.push({
-        ...launchOf(kernel, call, options),
+      const bound = inputs.slice(0, kernel.binds);
+      const source = sourceOf(kernel, bound, options);
+      const columns = kernel.columns?.(call) ?? node.shape.at(-1) ?? 1;
+      const base = {
+        label: kernel.name,
         reads: loads.map((l) => l.buffer),
-        writes: buffer,
+        buffer,
+        dtype: node.dtype,
+        count: sizeOf(node.shape),
+        places: source.includes("finish(") ? ({ kind: "fields", columns } as const) : undefined,
+        readOnce: readers.get(node) === 1,
         work: kernelWork(kernel, node, call, loads),
-      });
+        render: (finish?: Finish) => {
+          const code = codeFor(kernel, source, bound, node, finish);
+          return { code, params: packParams(kernel, code, call, finish?.fields), workgroups: kernel.workgroups(call) };
+        },
+      };
+      launches.start(base, lastReader.get(node)!);
     }
     return { kind: "load", buffer, view: contiguous(node.shape), dtype: node.dtype };
   };
 
-  for (const node of order) {
-    exprs.set(node, lowerNode(node));
-    const expr = exprs.get(node)!;
-    if ((uses.get(node)! > 1 && !isCheap(expr)) || costOf(expr) >= LONGEST_EXPRESSION)
-      exprs.set(node, store(expr, node));
+  const wanted = new Set(roots.map((root) => canonical.get(root)!));
+  for (const [at, node] of order.entries()) {
+    const expr = lowerNode(node);
+    exprs.set(node, expr);
+    if (expr.kind === "apply") {
+      const shared = uses.get(node)! > 1;
+      if ((shared && !isCheap(expr)) || wanted.has(node) || costOf(expr) >= LONGEST_EXPRESSION)
+        exprs.set(node, store(expr, node));
+      else if (shared && launches.isWaitingFor(expr)) exprs.set(node, joined(expr, node) ?? expr);
+    }
+    launches.settleUntil(at);
   }
 
   const taken = new Set<VirtualBuffer>();
@@ -212,7 +249,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     return buffer;
   });
   for (const buffer of taken) buffer.kind = "output";
-  return { dispatches, borrowed, results };
+  return { dispatches: launches.finish(taken), borrowed, results };
 }
 
 /** Bytes of a tensor in a buffer: at least 4, and a multiple of 4. */

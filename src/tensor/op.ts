@@ -32,6 +32,11 @@ export interface Kernel {
   readonly strided?: number;
   /** How many of the inputs, from the first, it binds: the rest serve the gradient only. All where not given. */
   readonly binds?: number;
+  /**
+   * Extent of the `column` that its source passes to `finish(value, i, column)`, where i is the flat index of the
+   * output; the output's last extent where not given. A source that stores this way lets ops behind it be fused.
+   */
+  readonly columns?: (call: KernelCall) => number;
   readonly applies?: (inputs: readonly Aval[], attrs: Attrs) => boolean;
   /** Whether it can read inputs that lie like these. */
   readonly fits?: (call: KernelCall) => boolean;

@@ -41,9 +41,9 @@ export function plan(dispatches: readonly Dispatch[]): Plan {
 
 function livesOf(dispatches: readonly Dispatch[]): Life[] {
   const lives = new Map<VirtualBuffer, Life>();
-  dispatches.forEach(({ reads, writes }, i) => {
+  dispatches.forEach(({ bindings }, i) => {
     // what no dispatch has written is empty, but has to be bound all the same
-    for (const buffer of [...reads, writes]) {
+    for (const buffer of bindings) {
       const life = lives.get(buffer);
       if (life) life.to = i;
       else if (buffer.kind === "slot") lives.set(buffer, { buffer, from: i, to: i });

@@ -53,9 +53,7 @@ export class Program {
     });
     this.plan = plan(this.lowered.dispatches);
     printDebug(name, roots, this.lowered, this.plan);
-    const half = this.lowered.dispatches.some(({ reads, writes }) =>
-      [...reads, writes].some(({ dtype }) => dtype === "f16"),
-    );
+    const half = this.lowered.dispatches.some(({ bindings }) => bindings.some(({ dtype }) => dtype === "f16"));
     if (half && !device.gpu.features.has("shader-f16")) {
       throw new DTypeError(`f16 needs an adapter with shader-f16, and ${device.description} has none; use f32`);
     }
@@ -226,8 +224,7 @@ export class Program {
   }
 
   private bindGroup(launch: Launch, bufferOf: (buffer: VirtualBuffer) => GPUBuffer): GPUBindGroup {
-    const { reads, writes } = launch.dispatch;
-    const buffers = [...reads, writes].map(bufferOf);
+    const buffers = launch.dispatch.bindings.map(bufferOf);
     const key = buffers.map((buffer) => this.idOf(buffer)).join();
     let group = launch.bindGroups.get(key);
     if (!group) {

@@ -71,3 +71,38 @@ export function countUses(
   for (const root of roots) count(root);
   return uses;
 }
+
+/** Whether an op is computed within whatever reads it. */
+const isInlined = ({ op: { run } }: Tensor): boolean => run.kind === "view" || run.kind === "expression";
+
+/** How many nodes and roots read each node, seen through views. */
+export function countReaders(
+  order: readonly Tensor[],
+  roots: readonly Tensor[],
+  isLeaf: (node: Tensor) => boolean,
+  canonical: ReadonlyMap<Tensor, Tensor>,
+): Map<Tensor, number> {
+  const readers = new Map<Tensor, number>(order.map((node) => [node, 0]));
+  for (const root of roots) readers.set(canonical.get(root)!, readers.get(canonical.get(root)!)! + 1);
+  for (const node of order.toReversed()) {
+    if (isLeaf(node)) continue;
+    const more = node.op.run.kind === "view" ? readers.get(node)! : 1;
+    for (const input of node.inputs.map((i) => canonical.get(i)!)) readers.set(input, readers.get(input)! + more);
+  }
+  return readers;
+}
+
+/** The place in order of the last node that may be computed along with each node: it reads it, directly or elementwise. */
+export function lastReaders(
+  order: readonly Tensor[],
+  isLeaf: (node: Tensor) => boolean,
+  canonical: ReadonlyMap<Tensor, Tensor>,
+): Map<Tensor, number> {
+  const last = new Map<Tensor, number>(order.map((node, at) => [node, at]));
+  for (const [at, node] of [...order.entries()].reverse()) {
+    if (isLeaf(node)) continue;
+    const until = isInlined(node) ? last.get(node)! : at;
+    for (const input of node.inputs.map((i) => canonical.get(i)!)) last.set(input, Math.max(last.get(input)!, until));
+  }
+  return last;
+}

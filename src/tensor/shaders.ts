@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < PIECES) { dk[unit * PIECES + d] = OutPiece(sum[c] * P.SCALE); }
+    if (d < PIECES) { dk[unit * PIECES + d] = finished(sum[c] * P.SCALE, unit * PIECES + d, d); }
   }
 }
 `,
@@ -151,7 +151,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < PIECES) { dq[unit * PIECES + d] = OutPiece(sum[c] * P.SCALE); }
+    if (d < PIECES) { dq[unit * PIECES + d] = finished(sum[c] * P.SCALE, unit * PIECES + d, d); }
   }
 }
 `,
@@ -211,7 +211,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_PIECES) { dv[unit * VALUE_PIECES + e] = OutPiece(sum[c]); }
+    if (e < VALUE_PIECES) { dv[unit * VALUE_PIECES + e] = finished(sum[c], unit * VALUE_PIECES + e, e); }
   }
 }
 `,
@@ -267,7 +267,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       largest = higher;
     }
   }
-  if (lane == 0u) { lse[unit] = Out(largest + log(total)); }
+  if (lane == 0u) { lse[unit] = finish(largest + log(total), unit, h); }
 }
 `,
   attention: `// o[i, h, :] = sum over the keys j that query i sees of softmax(SCALE q[i, h]·k[j, h])_j v[j, h, :].
@@ -339,7 +339,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_PIECES) { o[unit * VALUE_PIECES + e] = OutPiece(mixed[c] / total); }
+    if (e < VALUE_PIECES) { o[unit * VALUE_PIECES + e] = finished(mixed[c] / total, unit * VALUE_PIECES + e, e); }
   }
 }
 `,
@@ -377,14 +377,16 @@ fn weightsOf(o: i32) -> i32 { return min(o, P.O - 1) * P.C * P.SIZE_Y * P.SIZE_X
 
 fn weight(at: i32) -> vec4f { return vec4f(f32(w[u32(at)])); }
 
+fn put(at: i32, value: f32, pixel: i32) { y[u32(at)] = finish(value, u32(at), u32(pixel % P.OUT_X)); }
+
 fn store(image: i32, o: i32, pixel: vec4i, values: vec4f) {
   if (o >= P.O) { return; }
   let count = P.OUT_Y * P.OUT_X;
   let at = (image * P.O + o) * count;
-  if (pixel.x < count) { y[u32(at + pixel.x)] = Out(values.x); }
-  if (pixel.y < count) { y[u32(at + pixel.y)] = Out(values.y); }
-  if (pixel.z < count) { y[u32(at + pixel.z)] = Out(values.z); }
-  if (pixel.w < count) { y[u32(at + pixel.w)] = Out(values.w); }
+  if (pixel.x < count) { put(at + pixel.x, values.x, pixel.x); }
+  if (pixel.y < count) { put(at + pixel.y, values.y, pixel.y); }
+  if (pixel.z < count) { put(at + pixel.z, values.z, pixel.z); }
+  if (pixel.w < count) { put(at + pixel.w, values.w, pixel.w); }
 }
 
 @compute @workgroup_size(16)
@@ -499,7 +501,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x + id.y * P.GRID;
   if (i >= P.COUNT) { return; }
   let row = u32(index[i / P.WIDTH]);
-  if (row < P.ROWS) { y[i] = table[row * P.WIDTH + i % P.WIDTH]; } else { y[i] = Out(0); }
+  let column = i % P.WIDTH;
+  var value = Value(0);
+  if (row < P.ROWS) { value = Value(table[row * P.WIDTH + column]); }
+  y[i] = finish(value, i, column);
 }
 `,
   matmulLanes: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
@@ -614,7 +619,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   for (var i = 0u; i < min(TILE, P.M - top); i++) {
     let at = (tile.z * P.M + top + i) * P.N + column;
     for (var j = 0u; j < 4; j++) {
-      if (column + j < P.N) { c[at + j] = Out(sums[i][j]); }
+      if (column + j < P.N) { c[at + j] = finish(sums[i][j], at + j, column + j); }
     }
   }
 }
@@ -716,7 +721,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) ind
         let column = tile.x * TILE + 64 * j + 4 * across;
         let at = (tile.z * P.M + row) * P.N + column;
         for (var s = 0u; s < 4; s++) {
-          if (column + s < P.N) { c[at + s] = Out(sums[i][j][r][s]); }
+          if (column + s < P.N) { c[at + s] = finish(sums[i][j][r][s], at + s, column + s); }
         }
       }
     }
@@ -759,13 +764,19 @@ fn rowOfA(start: i32, r: i32) -> i32 { return start + min(r, P.M - 1) * P.A_ROW;
 
 fn columnOfB(start: i32, n: i32) -> i32 { return start + min(n, P.N - 1) * P.B_COLUMN; }
 
+fn storeOne(row: i32, column: i32, value: f32) {
+  if (column >= P.N) { return; }
+  let at = u32(row * P.N + column);
+  c[at] = finish(value, at, u32(column));
+}
+
 fn store(batch: i32, row: i32, column: i32, values: vec4f) {
   if (row >= P.M) { return; }
-  let at = (batch * P.M + row) * P.N + column;
-  if (column < P.N) { c[u32(at)] = Out(values.x); }
-  if (column + LANES < P.N) { c[u32(at + LANES)] = Out(values.y); }
-  if (column + 2 * LANES < P.N) { c[u32(at + 2 * LANES)] = Out(values.z); }
-  if (column + 3 * LANES < P.N) { c[u32(at + 3 * LANES)] = Out(values.w); }
+  let r = batch * P.M + row;
+  storeOne(r, column, values.x);
+  storeOne(r, column + LANES, values.y);
+  storeOne(r, column + 2 * LANES, values.z);
+  storeOne(r, column + 3 * LANES, values.w);
 }
 
 @compute @workgroup_size(8)
@@ -854,7 +865,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var u = 0u; u < P.UPDATES; u++) {
     if (u32(index[u]) == row) { total += f32(updates[u * P.WIDTH + column]); }
   }
-  y[i] = Out(total);
+  y[i] = finish(total, i, column);
 }
 `,
   segmentSum: `// out[r, :] = sum of updates[places[i], :] over i in [starts[r], starts[r + 1]); one invocation an element.
@@ -879,7 +890,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let end = starts[row + 1u];
   var sum = 0.0;
   for (var at = starts[row]; at < end; at++) { sum += f32(updates[u32(places[at]) * P.WIDTH + column]); }
-  result[i] = Out(sum);
+  result[i] = finish(sum, i, column);
 }
 `,
   softmax: `// y[r, :] = exp(x[r, :] - max) / sum; one invocation a row of WIDTH elements.
@@ -903,7 +914,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var total = 0.0;
   for (var i = 0u; i < P.WIDTH; i++) { total += exp(f32(x[start + i]) - largest); }
   let scale = 1.0 / total;
-  for (var i = 0u; i < P.WIDTH; i++) { y[start + i] = Out(exp(f32(x[start + i]) - largest) * scale); }
+  for (var i = 0u; i < P.WIDTH; i++) {
+    y[start + i] = finish(exp(f32(x[start + i]) - largest) * scale, start + i, i);
+  }
 }
 `,
   standardizeGrad: `// dx[r, :] = (g - mean(g) - y mean(g y)) / sqrt(variance + EPSILON) for y = standardize(x); one invocation a row.
@@ -944,7 +957,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let along = products / count * scale * scale;
   for (var i = 0u; i < P.WIDTH; i++) {
     let d = f32(x[start + i]) - mean;
-    dx[start + i] = Out((f32(g[start + i]) - meanG - d * along) * scale);
+    dx[start + i] = finish((f32(g[start + i]) - meanG - d * along) * scale, start + i, i);
   }
 }
 `,
@@ -974,7 +987,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     squares = fma(d, d, squares);
   }
   let scale = inverseSqrt(squares / f32(P.WIDTH) + P.EPSILON);
-  for (var i = 0u; i < P.WIDTH; i++) { y[start + i] = Out((f32(x[start + i]) - mean) * scale); }
+  for (var i = 0u; i < P.WIDTH; i++) {
+    y[start + i] = finish((f32(x[start + i]) - mean) * scale, start + i, i);
+  }
 }
 `,
   threefry: `// Threefry-2x32 with 20 rounds (Salmon et al., SC 2011): the first word of the cipher of (counter, 0) under a key.

@@ -39,6 +39,24 @@ export function kernelWork(kernel: Kernel, node: Tensor, call: KernelCall, loads
   };
 }
 
+/** The work of a launch that computes more as it stores: `added` at every element of its result. */
+export function finishedWork(
+  { work, count, dtype, buffer }: { work: Work; count: number; dtype: DType; buffer: VirtualBuffer },
+  added: readonly Expr[],
+  finish?: { readonly reads: readonly VirtualBuffer[]; readonly writes: readonly VirtualBuffer[] },
+): Work {
+  if (!finish || added.length === 0) return work;
+  const bytesOf = (buffers: readonly VirtualBuffer[]) =>
+    buffers.reduce((sum, b) => sum + Math.min(b.bytes, count * DTYPES[b.dtype].bytes), 0);
+  const unwritten = finish.writes.includes(buffer) ? 0 : count * DTYPES[dtype].bytes;
+  return {
+    ...work,
+    op: [...new Set([work.op, ...added.flatMap((expr) => (expr.kind === "apply" ? expr.op.name : []))])].join("+"),
+    flops: work.flops + count * added.reduce((sum, expr) => sum + costOf(expr), 0),
+    bytes: work.bytes - unwritten + bytesOf([...finish.reads, ...finish.writes.filter((b) => b !== buffer)]),
+  };
+}
+
 const written = (shape: Shape, dtype: DType): number => sizeOf(shape) * DTYPES[dtype].bytes;
 
 function loadsOf(expr: Expr): Load[] {

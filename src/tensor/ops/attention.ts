@@ -97,6 +97,17 @@ function kernels(
   ];
 }
 
+const SINGLES = `fn sumOf(x: Piece) -> f32 { return x; }
+fn finished(x: Piece, at: u32, d: u32) -> OutPiece { return finish(x, at, d); }
+`;
+const FOURS = `fn sumOf(x: Piece) -> f32 { return (x.x + x.y) + (x.z + x.w); }
+fn finished(x: Piece, at: u32, d: u32) -> OutPiece {
+  let i = 4u * at;
+  let e = 4u * d;
+  return OutPiece(finish(x.x, i, e), finish(x.y, i + 1u, e + 1u), finish(x.z, i + 2u, e + 2u), finish(x.w, i + 3u, e + 3u));
+}
+`;
+
 /** How a row lies in pieces, and how many of them a lane holds. */
 function pieces(piece: 1 | 4, lanes: number, inputs: readonly Aval[], valueWidth: number): string {
   const [count, valueCount] = [widthOf(inputs[0]) / piece, valueWidth / piece];
@@ -107,8 +118,7 @@ const VALUE_PIECES = ${valueCount}u;
 const VALUE_OWN = ${Math.ceil(valueCount / lanes)}u;
 alias Piece = ${stored("f32")};
 ${inputs.map((_, i) => `alias Piece${i} = ${stored(`In${i}`)};\n`).join("")}alias OutPiece = ${stored("Out")};
-fn sumOf(x: Piece) -> f32 { return ${piece === 4 ? "(x.x + x.y) + (x.z + x.w)" : "x"}; }
-`;
+${piece === 4 ? FOURS : SINGLES}`;
 }
 
 // ---- what they compute ----------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ const GATHER = defineOp({
       {
         name: "gather",
         source: shaders.gather,
+        columns: ({ inputs: [table] }) => sizeOf(table.shape.slice(1)),
         params: ({ inputs: [table], output }) => ({
           COUNT: sizeOf(output.shape),
           ROWS: table.shape[0],
@@ -78,6 +79,7 @@ const SCATTER_ADD = defineOp({
       {
         name: "scatter-add",
         source: shaders.scatterAdd,
+        columns: ({ output }) => sizeOf(output.shape.slice(1)),
         params: ({ inputs: [, index], output }) => ({
           COUNT: sizeOf(output.shape),
           UPDATES: sizeOf(index.shape),

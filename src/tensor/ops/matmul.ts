@@ -1,6 +1,6 @@
 import { isFloat, promote } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
-import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Values } from "../op.ts";
+import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op, type Values } from "../op.ts";
 import { shaders } from "../shaders.ts";
 import { broadcastShapes, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
@@ -115,7 +115,9 @@ const ENOUGH_TILES = 128;
 
 const READS = ["alongK", "acrossK", "single"] as const;
 
-const MATMUL = defineOp({
+const turn = (x: Tensor): Tensor => swapAxes(x, -1, -2);
+
+const MATMUL: Op = defineOp({
   name: "matmul",
   result: ([a, b]): Aval => ({ shape: [...a.shape.slice(0, -1), b.shape[b.shape.length - 1]], dtype: a.dtype }),
   reference: ([a, b]: readonly Values[], _attrs: Attrs, output) => {
@@ -131,8 +133,13 @@ const MATMUL = defineOp({
     }
     return out;
   },
-  vjp: ({ g, wrt, inputs: [a, b] }) =>
-    wrt === 0 ? apply(MATMUL, [g, swapAxes(b, -1, -2)]) : apply(MATMUL, [swapAxes(a, -1, -2), g]),
+  // the gradient of a transposed matrix is made transposed, so that turning it back leaves it contiguous
+  vjp: ({ g, wrt, inputs: [a, b] }) => {
+    const turned = (wrt === 0 ? a : b).op.name === "transpose";
+    const product = (x: Tensor, y: Tensor) =>
+      turned ? turn(apply(MATMUL, [turn(y), turn(x)])) : apply(MATMUL, [x, y]);
+    return wrt === 0 ? product(g, turn(b)) : product(turn(a), g);
+  },
   run: {
     kind: "kernel",
     kernels: [

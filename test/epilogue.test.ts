@@ -1,0 +1,151 @@
+import "./gpu-settings.ts";
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as coop from "../src/tensor/index.ts";
+import type { Tensor } from "../src/tensor/tensor.ts";
+import { mulberry } from "./arguments.ts";
+
+const { add, compile, matmul, mul, read, sub, tensor } = coop;
+
+const filled = (shape: readonly number[], seed = 1): Tensor => {
+  const random = mulberry(seed);
+  return tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 2 * random() - 1),
+    shape,
+  );
+};
+
+type F = (...args: Tensor[]) => Tensor | readonly Tensor[];
+
+/** What a function gives with ops fused into kernels and without, and the launches of the first. */
+async function bothWays(f: F, args: readonly (Tensor | number)[]) {
+  const run = (composedOnly: boolean) =>
+    compile((...all: (Tensor | number)[]) => f(...(all as Tensor[])), { composedOnly });
+  const [fused, plain] = [run(false), run(true)];
+  const [a, b] = await read([[fused(...args)].flat(), [plain(...args)].flat()]);
+  return { a, b, labels: fused.inspect()[0].dispatches.map(({ label }) => label) };
+}
+
+async function assertOneLaunch(f: F, args: readonly (Tensor | number)[], label: RegExp): Promise<void> {
+  const { a, b, labels } = await bothWays(f, args);
+  assert.equal(labels.length, 1, labels.join(", "));
+  assert.match(labels[0], label);
+  assert.equal(a.length, b.length);
+  a.forEach((values, i) => {
+    values.forEach((v, j) => {
+      assert.ok(
+        v === b[i][j] || Math.abs(v - b[i][j]) <= 1e-6 * (1 + Math.abs(v)),
+        `result ${i}[${j}]: ${v} and ${b[i][j]}`,
+      );
+    });
+  });
+}
+
+const [x, w] = [filled([2, 5, 7]), filled([7, 6], 2)];
+
+/** Something of every kind that may stand beside a product [2, 5, 6]. */
+const OPERANDS: Record<string, readonly [of: readonly number[], seen?: (t: Tensor) => Tensor]> = {
+  "the same shape": [[2, 5, 6]],
+  "a row": [[6]],
+  "a column": [[5, 1]],
+  "one number": [[]],
+  "a part of a row": [[9], (t) => coop.slice(t, [2], [8])],
+  "a part of rows": [[2, 5, 8], (t) => coop.slice(t, [0, 0, 1], [2, 5, 7])],
+  "axes swapped": [[6, 5, 2], (t) => coop.transpose(t)],
+  flipped: [[5, 6], (t) => coop.flip(t, [1])],
+  "spread over the middle": [[2, 1, 6]],
+  "a reshaped one": [[60], (t) => coop.reshape(t, [2, 5, 6])],
+};
+
+describe("what a kernel computes as it stores", { timeout: 120_000 }, () => {
+  for (const [name, [shape, seen = (t: Tensor) => t]] of Object.entries(OPERANDS)) {
+    const other = filled(shape, 3);
+    test(`a product and ${name}`, () =>
+      assertOneLaunch(
+        (a, b, c) => coop.quickGelu(add(matmul(a, b), seen(c))),
+        [x, w, other],
+        /^matmul.*add\+quickGelu$/,
+      ));
+    test(`a sum and ${name}`, () =>
+      assertOneLaunch((a, c) => mul(coop.sum(a, 0), seen(c)), [filled([3, 2, 5, 6]), other], /^sum\+mul$/));
+  }
+
+  test("helper functions, infinities, other dtypes, an index", async () => {
+    const one = (f: (y: Tensor) => Tensor) => assertOneLaunch((a, b) => f(matmul(a, b)), [x, w], /^matmul/);
+    await one((y) => coop.gelu(y));
+    await one((y) => coop.where(coop.greater(y, 0), y, Number.POSITIVE_INFINITY));
+    await one((y) => coop.greater(y, 0.1));
+    await one((y) => add(y, coop.arange(6, "f32")));
+    await one((y) => coop.reshape(mul(coop.reshape(y, [10, 6]), 2), [60]));
+    if ((await coop.device()).gpu.features.has("shader-f16")) await one((y) => coop.cast(coop.cast(y, "f16"), "f32"));
+  });
+
+  test("numbers of the call", () =>
+    assertOneLaunch((a, b, s, t) => sub(mul(matmul(a, b), s), t), [x, w, 0.25, 3], /^matmul.*\+mul\+sub$/));
+
+  test("several results of one launch: what was kept, what was made of it", () =>
+    assertOneLaunch(
+      (a, b, bias) => {
+        const y = add(matmul(a, b), bias);
+        const z = coop.tanh(y);
+        return [z, y, mul(z, y)];
+      },
+      [x, w, filled([6], 4)],
+      /^matmul.*add\+tanh\+mul$/,
+    ));
+
+  test("every kernel that stores through finish", async () => {
+    const rows = filled([4, 9]);
+    const table = filled([5, 3, 2], 2);
+    const index = tensor(Int32Array.of(3, -1, 0, 9), [4]);
+    await assertOneLaunch(
+      (a, g) => add(mul(coop.standardize(a), g), g),
+      [rows, filled([9])],
+      /^standardize\+mul\+add$/,
+    );
+    await assertOneLaunch((a, g) => mul(coop.softmax(a), g), [rows, filled([9])], /^softmax\+mul$/);
+    await assertOneLaunch((t, i, g) => add(coop.gather(t, i), g), [table, index, filled([3, 2])], /^gather\+add$/);
+    await assertOneLaunch((t, i, g) => add(coop.gather(t, i), g), [table, index, filled([2])], /^gather\+add$/);
+    await assertOneLaunch(
+      (u, i, g) => sub(g, mul(coop.scatterAdd(u, i, 5), 0.5)),
+      [filled([4, 3, 2]), index, table],
+      /^scatter-add\+mul\+sub$/,
+    );
+    const whole = coop.gather(tensor(Int32Array.of(7, -8, 9)), tensor(Int32Array.of(2, 5, 1)));
+    assert.deepEqual([...(await add(whole, 1).data())], [10, 1, -7]);
+  });
+
+  test("what is read elsewhere too is stored and computed once", async () => {
+    const f: F = (a, b) => {
+      const y = matmul(a, b);
+      return [add(y, 1), coop.sum(y, 1)];
+    };
+    const { a, b, labels } = await bothWays(f, [x, w]);
+    assert.equal(labels.length, 2, labels.join(", "));
+    a.forEach((values, i) => {
+      values.forEach((v, j) => {
+        assert.ok(Math.abs(v - b[i][j]) < 1e-6);
+      });
+    });
+  });
+
+  test("one pipeline serves all shapes", () => {
+    const f = compile((a: Tensor, b: Tensor, c: Tensor) => coop.relu(add(matmul(a, b), c)));
+    for (const [m, k, n] of [
+      [3, 4, 5],
+      [6, 2, 9],
+    ])
+      f(filled([m, k]), filled([k, n]), filled([n]));
+    const codes = f.inspect().map(({ dispatches }) => dispatches.map(({ code }) => code).join());
+    assert.equal(codes[0], codes[1]);
+  });
+
+  test("an operand with too many axes is computed apart", async () => {
+    const { labels, a, b } = await bothWays(
+      (p, q, c) => add(matmul(p, q), coop.transpose(c)),
+      [filled([2, 3, 4, 5]), filled([5, 6]), filled([6, 4, 3, 2])],
+    );
+    assert.equal(labels.length, 2);
+    assert.deepEqual(a, b);
+  });
+});
