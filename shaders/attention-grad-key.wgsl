@@ -51,24 +51,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     value[c] = select(Piece(), Piece(v[vAt + min(e, VALUE_PIECES - 1u) * P.V_DIM]), e < VALUE_PIECES);
   }
   var sum: array<Piece, OWN>;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(readers[4u * j + s + 1u]);
-    for (var i = u32(readers[4u * j + s]); i < end; i++) {
-      let at = i * P.HEADS + h;
-      var query: array<Piece, OWN>;
-      var part = Piece();
-      var partAbove = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        query[c] = Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]);
-        part = fma(query[c], key[c], part);
-      }
-      for (var c = 0u; c < VALUE_OWN; c++) {
-        partAbove = fma(Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), value[c], partAbove);
-      }
-      let weight = exp(across(sumOf(part)) - f32(lse[at]));
-      let slope = weight * (across(sumOf(partAbove)) - f32(delta[at]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), query[c], sum[c]); }
+  let first = vec2u(u32(readers[4u * j]), u32(readers[4u * j + 2u]));
+  let counts = vec2u(u32(readers[4u * j + 1u]), u32(readers[4u * j + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let i = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    let at = i * P.HEADS + h;
+    var query: array<Piece, OWN>;
+    var part = Piece();
+    var partAbove = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      query[c] = Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]);
+      part = fma(query[c], key[c], part);
     }
+    for (var c = 0u; c < VALUE_OWN; c++) {
+      partAbove = fma(Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), value[c], partAbove);
+    }
+    let weight = exp(across(sumOf(part)) - f32(lse[at]));
+    let slope = weight * (across(sumOf(partAbove)) - f32(delta[at]));
+    for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), query[c], sum[c]); }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;

@@ -50,24 +50,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     above[c] = select(Piece(), Piece(g[unit * VALUE_PIECES + min(e, VALUE_PIECES - 1u)]), e < VALUE_PIECES);
   }
   var sum: array<Piece, OWN>;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(spans[4u * i + s + 1u]);
-    for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var key: array<Piece, OWN>;
-      var part = Piece();
-      var partAbove = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        key[c] = Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]);
-        part = fma(query[c], key[c], part);
-      }
-      for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
-        partAbove = fma(above[c], value, partAbove);
-      }
-      let weight = exp(across(sumOf(part)) - f32(lse[unit]));
-      let slope = weight * (across(sumOf(partAbove)) - f32(delta[unit]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), key[c], sum[c]); }
+  let first = vec2u(u32(spans[4u * i]), u32(spans[4u * i + 2u]));
+  let counts = vec2u(u32(spans[4u * i + 1u]), u32(spans[4u * i + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let j = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    var key: array<Piece, OWN>;
+    var part = Piece();
+    var partAbove = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      key[c] = Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]);
+      part = fma(query[c], key[c], part);
     }
+    for (var c = 0u; c < VALUE_OWN; c++) {
+      let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+      partAbove = fma(above[c], value, partAbove);
+    }
+    let weight = exp(across(sumOf(part)) - f32(lse[unit]));
+    let slope = weight * (across(sumOf(partAbove)) - f32(delta[unit]));
+    for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), key[c], sum[c]); }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;

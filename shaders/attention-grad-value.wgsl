@@ -38,18 +38,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     key[c] = select(Piece(), Piece(k[kAt + min(d, PIECES - 1u) * P.K_DIM]) * P.SCALE, d < PIECES);
   }
   var sum: array<Piece, VALUE_OWN>;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(readers[4u * j + s + 1u]);
-    for (var i = u32(readers[4u * j + s]); i < end; i++) {
-      let at = i * P.HEADS + h;
-      var part = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        part = fma(Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]), key[c], part);
-      }
-      let weight = exp(across(sumOf(part)) - f32(lse[at]));
-      for (var c = 0u; c < VALUE_OWN; c++) {
-        sum[c] = fma(Piece(weight), Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), sum[c]);
-      }
+  let first = vec2u(u32(readers[4u * j]), u32(readers[4u * j + 2u]));
+  let counts = vec2u(u32(readers[4u * j + 1u]), u32(readers[4u * j + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let i = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    let at = i * P.HEADS + h;
+    var part = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      part = fma(Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]), key[c], part);
+    }
+    let weight = exp(across(sumOf(part)) - f32(lse[at]));
+    for (var c = 0u; c < VALUE_OWN; c++) {
+      sum[c] = fma(Piece(weight), Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), sum[c]);
     }
   }
   for (var c = 0u; c < VALUE_OWN; c++) {

@@ -46,23 +46,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var mixed: array<Piece, VALUE_OWN>;
   var largest = -3.0e38;
   var total = 0.0;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(spans[4u * i + s + 1u]);
-    for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var part = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
-      }
-      let score = across(sumOf(part));
-      let higher = max(largest, score);
-      let kept = exp(largest - higher);
-      let weight = exp(score - higher);
-      largest = higher;
-      total = fma(total, kept, weight);
-      for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
-        mixed[c] = fma(mixed[c], Piece(kept), weight * value);
-      }
+  let first = vec2u(u32(spans[4u * i]), u32(spans[4u * i + 2u]));
+  let counts = vec2u(u32(spans[4u * i + 1u]), u32(spans[4u * i + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let j = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    var part = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
+    }
+    let score = across(sumOf(part));
+    let higher = max(largest, score);
+    let kept = exp(largest - higher);
+    let weight = exp(score - higher);
+    largest = higher;
+    total = fma(total, kept, weight);
+    for (var c = 0u; c < VALUE_OWN; c++) {
+      let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+      mixed[c] = fma(mixed[c], Piece(kept), weight * value);
     }
   }
   for (var c = 0u; c < VALUE_OWN; c++) {

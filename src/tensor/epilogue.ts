@@ -105,20 +105,14 @@ function place(view: View, prefix: string, places: Places, fields: Field[]): str
     views: [{ strides, offset }],
   } = collapse(view.shape, [view]);
   const last = shape.length - 1;
-  if (
-    places.kind === "fields" &&
-    offset === 0 &&
-    last === 1 &&
-    strides[0] === 0 &&
-    strides[1] === 1 &&
-    shape[1] === places.columns
-  )
-    return "i32(column)";
   const number = (name: string, type: Field["type"], value: number): string => {
     if (places.kind === "constants") return `${value}${type === "u32" ? "u" : ""}`;
     fields.push({ name: `${prefix}_${name}`, type, value });
     return `P.${prefix}_${name}`;
   };
+  const rows = last === 1 && strides[0] === 0 && strides[1] === 1;
+  if (places.kind === "fields" && rows && shape[1] === places.columns)
+    return `i32(column) + ${number("OFFSET", "i32", offset)}`;
   const terms = strides.flatMap((stride, d) => {
     if (stride === 0) return [];
     const steps = sizeOf(shape.slice(d + 1));

@@ -29,6 +29,8 @@ export interface Base {
   readonly count: number;
   /** How other ops are computed as it stores; absent where they cannot be. */
   readonly places?: Places;
+  /** False where it is better to compute other ops in launches of their own. */
+  readonly grows?: boolean;
   /** What it does without what is added. */
   readonly work: Work;
   /** One thing reads what it computes: where that is computed here too, the value itself is not stored. */
@@ -69,7 +71,7 @@ export class Launches {
     for (const buffer of base.reads) this.settle(buffer);
     const launch = { base, stored: [{ buffer: base.buffer, dtype: base.dtype }], labels: [base.label], until, cost: 0 };
     this.waiting.set(base.buffer, launch);
-    if (!this.fuses || !base.places) this.settle(base.buffer);
+    if (!this.fuses || !base.places || base.grows === false) this.settle(base.buffer);
   }
 
   /** Whether a waiting launch computes one of the operands. */

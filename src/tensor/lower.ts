@@ -210,6 +210,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
         dtype: node.dtype,
         count: sizeOf(node.shape),
         places: source.includes("finish(") ? ({ kind: "fields", columns } as const) : undefined,
+        grows: !(kernel.slowToCompile && options.adapter === "software"),
         readOnce: readers.get(node) === 1,
         work: kernelWork(kernel, node, call, loads),
         render: (finish?: Finish) => {

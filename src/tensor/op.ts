@@ -37,6 +37,11 @@ export interface Kernel {
    * output; the output's last extent where not given. A source that stores this way lets ops behind it be fused.
    */
   readonly columns?: (call: KernelCall) => number;
+  /**
+   * Takes a CPU driver so long to compile that it should not be compiled anew for each kind of op that could be fused
+   * into it: there, what follows gets a launch of its own.
+   */
+  readonly slowToCompile?: boolean;
   readonly applies?: (inputs: readonly Aval[], attrs: Attrs) => boolean;
   /** Whether it can read inputs that lie like these. */
   readonly fits?: (call: KernelCall) => boolean;

@@ -53,24 +53,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     value[c] = select(Piece(), Piece(v[vAt + min(e, VALUE_PIECES - 1u) * P.V_DIM]), e < VALUE_PIECES);
   }
   var sum: array<Piece, OWN>;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(readers[4u * j + s + 1u]);
-    for (var i = u32(readers[4u * j + s]); i < end; i++) {
-      let at = i * P.HEADS + h;
-      var query: array<Piece, OWN>;
-      var part = Piece();
-      var partAbove = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        query[c] = Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]);
-        part = fma(query[c], key[c], part);
-      }
-      for (var c = 0u; c < VALUE_OWN; c++) {
-        partAbove = fma(Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), value[c], partAbove);
-      }
-      let weight = exp(across(sumOf(part)) - f32(lse[at]));
-      let slope = weight * (across(sumOf(partAbove)) - f32(delta[at]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), query[c], sum[c]); }
+  let first = vec2u(u32(readers[4u * j]), u32(readers[4u * j + 2u]));
+  let counts = vec2u(u32(readers[4u * j + 1u]), u32(readers[4u * j + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let i = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    let at = i * P.HEADS + h;
+    var query: array<Piece, OWN>;
+    var part = Piece();
+    var partAbove = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      query[c] = Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]);
+      part = fma(query[c], key[c], part);
     }
+    for (var c = 0u; c < VALUE_OWN; c++) {
+      partAbove = fma(Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), value[c], partAbove);
+    }
+    let weight = exp(across(sumOf(part)) - f32(lse[at]));
+    let slope = weight * (across(sumOf(partAbove)) - f32(delta[at]));
+    for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), query[c], sum[c]); }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
@@ -130,24 +130,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     above[c] = select(Piece(), Piece(g[unit * VALUE_PIECES + min(e, VALUE_PIECES - 1u)]), e < VALUE_PIECES);
   }
   var sum: array<Piece, OWN>;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(spans[4u * i + s + 1u]);
-    for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var key: array<Piece, OWN>;
-      var part = Piece();
-      var partAbove = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        key[c] = Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]);
-        part = fma(query[c], key[c], part);
-      }
-      for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
-        partAbove = fma(above[c], value, partAbove);
-      }
-      let weight = exp(across(sumOf(part)) - f32(lse[unit]));
-      let slope = weight * (across(sumOf(partAbove)) - f32(delta[unit]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), key[c], sum[c]); }
+  let first = vec2u(u32(spans[4u * i]), u32(spans[4u * i + 2u]));
+  let counts = vec2u(u32(spans[4u * i + 1u]), u32(spans[4u * i + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let j = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    var key: array<Piece, OWN>;
+    var part = Piece();
+    var partAbove = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      key[c] = Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]);
+      part = fma(query[c], key[c], part);
     }
+    for (var c = 0u; c < VALUE_OWN; c++) {
+      let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+      partAbove = fma(above[c], value, partAbove);
+    }
+    let weight = exp(across(sumOf(part)) - f32(lse[unit]));
+    let slope = weight * (across(sumOf(partAbove)) - f32(delta[unit]));
+    for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), key[c], sum[c]); }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
@@ -195,18 +195,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     key[c] = select(Piece(), Piece(k[kAt + min(d, PIECES - 1u) * P.K_DIM]) * P.SCALE, d < PIECES);
   }
   var sum: array<Piece, VALUE_OWN>;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(readers[4u * j + s + 1u]);
-    for (var i = u32(readers[4u * j + s]); i < end; i++) {
-      let at = i * P.HEADS + h;
-      var part = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        part = fma(Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]), key[c], part);
-      }
-      let weight = exp(across(sumOf(part)) - f32(lse[at]));
-      for (var c = 0u; c < VALUE_OWN; c++) {
-        sum[c] = fma(Piece(weight), Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), sum[c]);
-      }
+  let first = vec2u(u32(readers[4u * j]), u32(readers[4u * j + 2u]));
+  let counts = vec2u(u32(readers[4u * j + 1u]), u32(readers[4u * j + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let i = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    let at = i * P.HEADS + h;
+    var part = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      part = fma(Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]), key[c], part);
+    }
+    let weight = exp(across(sumOf(part)) - f32(lse[at]));
+    for (var c = 0u; c < VALUE_OWN; c++) {
+      sum[c] = fma(Piece(weight), Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), sum[c]);
     }
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
@@ -254,18 +254,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   var largest = -3.0e38;
   var total = 0.0;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(spans[4u * i + s + 1u]);
-    for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var part = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
-      }
-      let score = across(sumOf(part));
-      let higher = max(largest, score);
-      total = fma(total, exp(largest - higher), exp(score - higher));
-      largest = higher;
+  let first = vec2u(u32(spans[4u * i]), u32(spans[4u * i + 2u]));
+  let counts = vec2u(u32(spans[4u * i + 1u]), u32(spans[4u * i + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let j = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    var part = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
     }
+    let score = across(sumOf(part));
+    let higher = max(largest, score);
+    total = fma(total, exp(largest - higher), exp(score - higher));
+    largest = higher;
   }
   if (lane == 0u) { lse[unit] = finish(largest + log(total), unit, h); }
 }
@@ -318,23 +318,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var mixed: array<Piece, VALUE_OWN>;
   var largest = -3.0e38;
   var total = 0.0;
-  for (var s = 0u; s < 4u; s += 2u) {
-    let end = u32(spans[4u * i + s + 1u]);
-    for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var part = Piece();
-      for (var c = 0u; c < OWN; c++) {
-        part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
-      }
-      let score = across(sumOf(part));
-      let higher = max(largest, score);
-      let kept = exp(largest - higher);
-      let weight = exp(score - higher);
-      largest = higher;
-      total = fma(total, kept, weight);
-      for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
-        mixed[c] = fma(mixed[c], Piece(kept), weight * value);
-      }
+  let first = vec2u(u32(spans[4u * i]), u32(spans[4u * i + 2u]));
+  let counts = vec2u(u32(spans[4u * i + 1u]), u32(spans[4u * i + 3u])) - first;
+  for (var n = 0u; n < counts.x + counts.y; n++) {
+    let j = select(first.y + n - counts.x, first.x + n, n < counts.x);
+    var part = Piece();
+    for (var c = 0u; c < OWN; c++) {
+      part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
+    }
+    let score = across(sumOf(part));
+    let higher = max(largest, score);
+    let kept = exp(largest - higher);
+    let weight = exp(score - higher);
+    largest = higher;
+    total = fma(total, kept, weight);
+    for (var c = 0u; c < VALUE_OWN; c++) {
+      let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+      mixed[c] = fma(mixed[c], Piece(kept), weight * value);
     }
   }
   for (var c = 0u; c < VALUE_OWN; c++) {

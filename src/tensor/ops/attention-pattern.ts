@@ -31,7 +31,7 @@ export function attentionPattern(spans: readonly Spans[], keys: number): Attenti
       [start0, end0],
       [start1, end1],
     ]) {
-      if (start < 0 || end > keys)
+      if (start < 0 || end > keys || start > end)
         throw new CoopError(`attentionPattern: query ${query} sees keys [${start}, ${end}) of ${keys}`);
       for (let key = start; key < end; key++) {
         const ranges = readers[key];

@@ -49,6 +49,7 @@ const kernel = (
   name,
   source,
   strided: 2,
+  slowToCompile: true,
   fits: ({ inputs }) => fits(inputs, readsA, readsB),
   ...extra,
   params: ({ inputs: [a, b] }) => {
