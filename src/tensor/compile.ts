@@ -11,7 +11,8 @@ import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
 import { forEachLeaf, treeLeaves, treeMap, treeStructure } from "./tree.ts";
 import { contiguous } from "./view.ts";
 
-export interface CompileOptions extends Partial<Pick<LowerOptions, "composedOnly" | "subgroupLanes" | "choose">> {
+export interface CompileOptions
+  extends Partial<Pick<LowerOptions, "adapter" | "composedOnly" | "subgroupLanes" | "choose">> {
   /** Positions of arguments whose memory the call takes over: using those tensors afterwards throws a DonatedError. */
   readonly donate?: readonly number[];
   /** Named in errors. */
