@@ -154,26 +154,58 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   var bAt = startB + min(column + FOUR, vec4u(P.N - 1)) * P.B_COLUMN;
   if (A_READS == ACROSS_K) { aAt = vec4u(startA + min(row, P.M - 1) / 4); }
   if (B_READS == ACROSS_K) { bAt = vec4u(startB + min(column, P.N - 1) / 4); }
-  var sums: array<vec4f, TILE>;
+  var sums: array<f32, 4 * TILE>;
   for (var k = 0u; k < P.K; k += 4) {
     let y = loadB(bAt, k);
     let x = transpose(loadA(aAt, k));
     for (var i = 0u; i < 4; i++) {
-      sums[i] += y * subgroupBroadcast(x[i], 0);
-      sums[i + 4] += y * subgroupBroadcast(x[i], 1);
-      sums[i + 8] += y * subgroupBroadcast(x[i], 2);
-      sums[i + 12] += y * subgroupBroadcast(x[i], 3);
-      sums[i + 16] += y * subgroupBroadcast(x[i], 4);
-      sums[i + 20] += y * subgroupBroadcast(x[i], 5);
-      sums[i + 24] += y * subgroupBroadcast(x[i], 6);
-      sums[i + 28] += y * subgroupBroadcast(x[i], 7);
+var v: vec4f;
+      v = y * subgroupBroadcast(x[i], 0);
+      sums[4 * i + 0] += v.x;
+      sums[4 * i + 1] += v.y;
+      sums[4 * i + 2] += v.z;
+      sums[4 * i + 3] += v.w;
+      v = y * subgroupBroadcast(x[i], 1);
+      sums[4 * i + 16] += v.x;
+      sums[4 * i + 17] += v.y;
+      sums[4 * i + 18] += v.z;
+      sums[4 * i + 19] += v.w;
+      v = y * subgroupBroadcast(x[i], 2);
+      sums[4 * i + 32] += v.x;
+      sums[4 * i + 33] += v.y;
+      sums[4 * i + 34] += v.z;
+      sums[4 * i + 35] += v.w;
+      v = y * subgroupBroadcast(x[i], 3);
+      sums[4 * i + 48] += v.x;
+      sums[4 * i + 49] += v.y;
+      sums[4 * i + 50] += v.z;
+      sums[4 * i + 51] += v.w;
+      v = y * subgroupBroadcast(x[i], 4);
+      sums[4 * i + 64] += v.x;
+      sums[4 * i + 65] += v.y;
+      sums[4 * i + 66] += v.z;
+      sums[4 * i + 67] += v.w;
+      v = y * subgroupBroadcast(x[i], 5);
+      sums[4 * i + 80] += v.x;
+      sums[4 * i + 81] += v.y;
+      sums[4 * i + 82] += v.z;
+      sums[4 * i + 83] += v.w;
+      v = y * subgroupBroadcast(x[i], 6);
+      sums[4 * i + 96] += v.x;
+      sums[4 * i + 97] += v.y;
+      sums[4 * i + 98] += v.z;
+      sums[4 * i + 99] += v.w;
+      v = y * subgroupBroadcast(x[i], 7);
+      sums[4 * i + 112] += v.x;
+      sums[4 * i + 113] += v.y;
+      sums[4 * i + 114] += v.z;
+      sums[4 * i + 115] += v.w;
     }
   }
-  for (var i = 0u; i < min(TILE, P.M - top); i++) {
-    let at = (tile.z * P.M + top + i) * P.N + column;
-    for (var j = 0u; j < 4; j++) {
-      if (column + j < P.N) { c[at + j] = Out(sums[i][j]); }
-    }
+  let end = 4 * min(TILE, P.M - top);
+  for (var i = 0u; i < end; i++) {
+    let at = column + i % 4;
+    if (at < P.N) { c[(tile.z * P.M + top + i / 4) * P.N + at] = Out(sums[i]); }
   }
 }
 `,
