@@ -10,3 +10,6 @@ export const EPS = 2 ** -23;
 
 // llvmpipe would spend most of the time optimising kernels that run once
 process.env.GALLIVM_PERF ??= "nopt";
+
+// what somebody measured here before must not decide which kernels are tested
+process.env.COOP_TUNE ??= "0";

@@ -14,14 +14,11 @@ import {
   type Tensor,
   tensor,
 } from "../src/tensor/index.ts";
-import { allOps } from "../src/tensor/op.ts";
 import { cast } from "../src/tensor/ops/elementwise.ts";
+import { MATMUL_KERNELS } from "../src/tensor/ops/matmul.ts";
 import { referenceOf } from "../src/tensor/reference.ts";
 import { sizeOf } from "../src/tensor/shape.ts";
 import { MORE, SEED } from "./gpu-settings.ts";
-
-const { run } = allOps().find(({ name }) => name === "matmul")!;
-const VARIANTS = run.kind === "kernel" ? run.kernels : [];
 
 /** How an operand lies in its buffer. */
 type Lies = "whole" | "inFours" | "askew" | "flipped";
@@ -133,7 +130,7 @@ describe("matrix products", { timeout: 240_000 }, () => {
     }),
   );
 
-  for (const { name, subgroup = 0 } of VARIANTS) {
+  for (const { name, subgroup = 0 } of MATMUL_KERNELS) {
     for (const dtype of ["f32", "f16"] as const) {
       test(`${name} gives what float64 gives, ${dtype}`, async (t) => {
         if (on.subgroupLanes < subgroup) return t.skip("this adapter has no subgroups as large");

@@ -2,6 +2,7 @@ export { type Compiled, type CompileOptions, compile, type ProgramReport } from 
 export { type Device, device, type MemoryReport, type Owner } from "./device.ts";
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
+export type { Measurement } from "./measure.ts";
 export { type AttentionOptions, attention, type CrossEntropyOptions, crossEntropy } from "./ops/attention.ts";
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";
 export * from "./ops/elementwise.ts";
@@ -48,4 +49,5 @@ export {
 export type { Shape } from "./shape.ts";
 export { Tensor, type TensorLike, tensor } from "./tensor.ts";
 export { treeLeaves, treeMap } from "./tree.ts";
+export { tune } from "./tuner.ts";
 export { free, read, realize, upload } from "./values.ts";

@@ -1,8 +1,8 @@
 import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { kernelsFor, type LowerOptions, launchOf, pick } from "./kernel.ts";
-import type { KernelCall } from "./op.ts";
+import { fitting, kernelsFor, type LowerOptions, launchOf, pick } from "./kernel.ts";
+import type { Kernel, KernelCall, Op } from "./op.ts";
 import { countUses, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -18,6 +18,15 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
   readonly reads: readonly VirtualBuffer[];
   readonly writes: VirtualBuffer;
+  /** Where several kernels could do it. */
+  readonly choice?: Choice;
+}
+
+/** A call and the kernels that can run it. */
+export interface Choice {
+  readonly op: Op;
+  readonly call: KernelCall;
+  readonly kernels: readonly Kernel[];
 }
 
 export interface Lowered {
@@ -172,10 +181,12 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     };
     const buffer = newBuffer(node.shape, node.dtype);
     if (sizeOf(node.shape) > 0) {
+      const choice = { op: node.op, call, kernels: fitting(kernels, call) };
       dispatches.push({
-        ...launchOf(pick(node.op, kernels, call, options), call),
+        ...launchOf(pick(choice, options), call),
         reads: loads.map((l) => l.buffer),
         writes: buffer,
+        ...(choice.kernels.length > 1 && { choice }),
       });
     }
     return { kind: "load", buffer, view: contiguous(node.shape), dtype: node.dtype };

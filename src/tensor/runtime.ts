@@ -196,11 +196,13 @@ function remedy(demand: string): string {
   return `To fix it: ${fixes.filter(Boolean).join("; or ")}.`;
 }
 
-function inBrowser(): boolean {
+/** Whether there is no Node, Deno or Bun around. */
+export function inBrowser(): boolean {
   return !globalThis.process?.versions?.node;
 }
 
-function environment(variable: string): string | undefined {
+/** A variable of the environment, where there is one. */
+export function environment(variable: string): string | undefined {
   try {
     return globalThis.process?.env?.[variable];
   } catch {

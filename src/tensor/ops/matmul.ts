@@ -94,6 +94,9 @@ fn float${operand}(x: ${operand}Element) -> vec4f { return vec4f(${float}); }
   });
 };
 
+/** Workgroups that keep a GPU busy: for fewer, smaller tiles are better. */
+const ENOUGH_TILES = 128;
+
 const tiles = (blocks: 1 | 2): Kernel => {
   const tile = 64 * blocks;
   return kernel(`matmul-tiles-${tile}`, `const BLOCKS = ${blocks};\n${shaders.matmulTiles}`, {
@@ -103,10 +106,15 @@ const tiles = (blocks: 1 | 2): Kernel => {
   });
 };
 
-/** Workgroups that keep a GPU busy: for fewer, smaller tiles are better. */
-const ENOUGH_TILES = 128;
-
 const READS = ["alongK", "acrossK", "single"] as const;
+
+/** The variants, in order of preference. */
+export const MATMUL_KERNELS: readonly Kernel[] = [
+  ...READS.flatMap((readsA) => READS.map((readsB) => lanes(readsA, readsB))),
+  tiles(2),
+  tiles(1),
+  kernel("matmul", shaders.matmul, { tile: [8, 32] }),
+];
 
 const MATMUL = defineOp({
   name: "matmul",
@@ -126,15 +134,7 @@ const MATMUL = defineOp({
   },
   vjp: ({ g, wrt, inputs: [a, b] }) =>
     wrt === 0 ? apply(MATMUL, [g, swapAxes(b, -1, -2)]) : apply(MATMUL, [swapAxes(a, -1, -2), g]),
-  run: {
-    kind: "kernel",
-    kernels: [
-      ...READS.flatMap((readsA) => READS.map((readsB) => lanes(readsA, readsB))),
-      tiles(2),
-      tiles(1),
-      kernel("matmul", shaders.matmul, { tile: [8, 32] }),
-    ],
-  },
+  run: { kind: "kernel", kernels: MATMUL_KERNELS },
 });
 
 /** Most batch axes that the kernel walks; more are merged first. */
