@@ -67,7 +67,10 @@ describe("the tuner", { timeout: 120_000 }, () => {
     assert.ok(Object.keys(milliseconds).includes("matmul") && Object.keys(milliseconds).length > 2);
     assert.equal(milliseconds[fastest], Math.min(...Object.values(milliseconds)));
     assert.deepEqual(stored(), { [adapter]: { [kind]: fastest } });
-    assert.deepEqual(readdirSync(join(cache, "coop")), ["tuner.json"]);
+    assert.deepEqual(
+      readdirSync(join(cache, "coop")).filter((name) => name.startsWith("tuner")),
+      ["tuner.json"],
+    );
     assert.equal(await kernelOf(), fastest);
   });
 
