@@ -114,7 +114,7 @@ fn singles(m: mat4x4f) -> vec4f { return vec4f(m[0].x, m[1].x, m[2].x, m[3].x); 
 // Four rows of A at four k; a column of the result is one k.
 fn loadA(at: vec4u, k: u32) -> mat4x4f {
   if (A_READS == ALONG_K) { return transpose(a4(at + k / 4)); }
-  let step = min(k + FOUR, vec4u(P.K - 1)) * P.A_COLUMN;
+  let step = (k + FOUR) * P.A_COLUMN;
   if (A_READS == ACROSS_K) { return withoutEnd(a4(at.x + step), k); }
   let x = mat4x4f(singles(a4(at + step.x)), singles(a4(at + step.y)), singles(a4(at + step.z)), singles(a4(at + step.w)));
   return withoutEnd(x, k);
@@ -123,12 +123,13 @@ fn loadA(at: vec4u, k: u32) -> mat4x4f {
 // Four columns of B at four k; a column of the result is one k.
 fn loadB(at: vec4u, k: u32) -> mat4x4f {
   if (B_READS == ALONG_K) { return transpose(b4(at + k / 4)); }
-  let step = min(k + FOUR, vec4u(P.K - 1)) * P.B_ROW;
+  let step = (k + FOUR) * P.B_ROW;
   if (B_READS == ACROSS_K) { return withoutEnd(b4(at.x + step), k); }
   let y = mat4x4f(singles(b4(at + step.x)), singles(b4(at + step.y)), singles(b4(at + step.z)), singles(b4(at + step.w)));
   return withoutEnd(y, k);
 }
 
+// What lies behind the end of K may be anything.
 fn withoutEnd(x: mat4x4f, k: u32) -> mat4x4f {
   if (WHOLE_STEPS) { return x; }
   let inside = k + FOUR < vec4u(P.K);
