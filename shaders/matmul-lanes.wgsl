@@ -79,6 +79,15 @@ fn withoutEnd(x: mat4x4f, k: u32) -> mat4x4f {
   );
 }
 
+var<private> sums: array<f32, 4 * TILE>; // four columns of each row
+
+fn add(row: u32, products: vec4f) {
+  sums[4 * row] += products.x;
+  sums[4 * row + 1] += products.y;
+  sums[4 * row + 2] += products.z;
+  sums[4 * row + 3] += products.w;
+}
+
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let b0 = tile.z / (P.BATCH1 * P.BATCH2);
@@ -93,52 +102,18 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   var bAt = startB + min(column + FOUR, vec4u(P.N - 1)) * P.B_COLUMN;
   if (A_READS == ACROSS_K) { aAt = vec4u(startA + min(row, P.M - 1) / 4); }
   if (B_READS == ACROSS_K) { bAt = vec4u(startB + min(column, P.N - 1) / 4); }
-  var sums: array<f32, 4 * TILE>;
   for (var k = 0u; k < P.K; k += 4) {
     let y = loadB(bAt, k);
     let x = transpose(loadA(aAt, k));
     for (var i = 0u; i < 4; i++) {
-var v: vec4f;
-      v = y * subgroupBroadcast(x[i], 0);
-      sums[4 * i + 0] += v.x;
-      sums[4 * i + 1] += v.y;
-      sums[4 * i + 2] += v.z;
-      sums[4 * i + 3] += v.w;
-      v = y * subgroupBroadcast(x[i], 1);
-      sums[4 * i + 16] += v.x;
-      sums[4 * i + 17] += v.y;
-      sums[4 * i + 18] += v.z;
-      sums[4 * i + 19] += v.w;
-      v = y * subgroupBroadcast(x[i], 2);
-      sums[4 * i + 32] += v.x;
-      sums[4 * i + 33] += v.y;
-      sums[4 * i + 34] += v.z;
-      sums[4 * i + 35] += v.w;
-      v = y * subgroupBroadcast(x[i], 3);
-      sums[4 * i + 48] += v.x;
-      sums[4 * i + 49] += v.y;
-      sums[4 * i + 50] += v.z;
-      sums[4 * i + 51] += v.w;
-      v = y * subgroupBroadcast(x[i], 4);
-      sums[4 * i + 64] += v.x;
-      sums[4 * i + 65] += v.y;
-      sums[4 * i + 66] += v.z;
-      sums[4 * i + 67] += v.w;
-      v = y * subgroupBroadcast(x[i], 5);
-      sums[4 * i + 80] += v.x;
-      sums[4 * i + 81] += v.y;
-      sums[4 * i + 82] += v.z;
-      sums[4 * i + 83] += v.w;
-      v = y * subgroupBroadcast(x[i], 6);
-      sums[4 * i + 96] += v.x;
-      sums[4 * i + 97] += v.y;
-      sums[4 * i + 98] += v.z;
-      sums[4 * i + 99] += v.w;
-      v = y * subgroupBroadcast(x[i], 7);
-      sums[4 * i + 112] += v.x;
-      sums[4 * i + 113] += v.y;
-      sums[4 * i + 114] += v.z;
-      sums[4 * i + 115] += v.w;
+      add(i, y * subgroupBroadcast(x[i], 0));
+      add(4 + i, y * subgroupBroadcast(x[i], 1));
+      add(8 + i, y * subgroupBroadcast(x[i], 2));
+      add(12 + i, y * subgroupBroadcast(x[i], 3));
+      add(16 + i, y * subgroupBroadcast(x[i], 4));
+      add(20 + i, y * subgroupBroadcast(x[i], 5));
+      add(24 + i, y * subgroupBroadcast(x[i], 6));
+      add(28 + i, y * subgroupBroadcast(x[i], 7));
     }
   }
   let end = 4 * min(TILE, P.M - top);
