@@ -131,7 +131,7 @@ describe("what a kernel computes as it stores", { timeout: 120_000 }, () => {
   });
 
   test("one pipeline serves all shapes", () => {
-    const f = compile((a: Tensor, b: Tensor, c: Tensor) => coop.relu(add(matmul(a, b), c)));
+    const f = compile((a: Tensor, b: Tensor, c: Tensor) => coop.relu(add(matmul(a, b), c)), { adapter: "hardware" });
     for (const [m, k, n] of [
       [3, 4, 5],
       [6, 2, 9],

@@ -1,3 +1,4 @@
+import { recall } from "./choices.ts";
 import { DeviceError, DeviceLostError, OutOfMemoryError } from "./errors.ts";
 import { type GpuOptions, requestGpu } from "./runtime.ts";
 
@@ -27,6 +28,8 @@ export class Device {
   readonly gpu: GPUDevice;
   /** What runs, for people: "llvmpipe (LLVM 19, 256 bits), software adapter". */
   readonly description: string;
+  /** The part of it that says what is fast here: "llvmpipe (LLVM 19, 256 bits), software adapter". */
+  readonly adapter: string;
   readonly isSoftware: boolean;
   readonly subgroupLanes: number;
   readonly maxBindings: number;
@@ -34,6 +37,7 @@ export class Device {
   constructor(private readonly handle: Gpu) {
     this.gpu = handle.device;
     this.description = handle.description;
+    this.adapter = handle.description.replace(/: .*$/s, "");
     this.isSoftware = handle.kind === "software";
     const info = handle.adapterInfo as GPUAdapterInfo & { subgroupMinSize?: number };
     this.subgroupLanes = this.gpu.features.has("subgroups" as GPUFeatureName) ? (info.subgroupMinSize ?? 0) : 0;
@@ -237,7 +241,8 @@ let starting: Promise<Device> | undefined;
  */
 export function device(given?: GPUDevice, options: GpuOptions = {}): Promise<Device> {
   if (given || !starting) {
-    starting = requestGpu(given ? { device: given } : options).then((gpu) => {
+    starting = requestGpu(given ? { device: given } : options).then(async (gpu) => {
+      await recall();
       current = new Device(gpu);
       return current;
     });

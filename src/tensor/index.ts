@@ -4,6 +4,7 @@ export { graphText, planText, programText } from "./debug.ts";
 export { type Device, device, type MemoryReport, type Owner } from "./device.ts";
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
+export type { Measurement } from "./measure.ts";
 export { type AttentionOptions, attend, attention } from "./ops/attention.ts";
 export { type AttentionPattern, attentionPattern, densePattern, type Spans } from "./ops/attention-pattern.ts";
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";
@@ -62,4 +63,5 @@ export {
 export type { Shape } from "./shape.ts";
 export { Tensor, type TensorLike, tensor } from "./tensor.ts";
 export { treeLeaves, treeMap } from "./tree.ts";
+export { tune } from "./tuner.ts";
 export { free, read, realize, upload } from "./values.ts";

@@ -79,9 +79,15 @@ export const kernelsFor = (node: Tensor, options: LowerOptions): Kernel[] =>
 export const fitting = (kernels: readonly Kernel[], call: KernelCall): Kernel[] =>
   kernels.filter((k) => k.fits?.(call) ?? true);
 
+/** A call and the kernels that can run it. */
+export interface Choice {
+  readonly op: Op;
+  readonly call: KernelCall;
+  readonly kernels: readonly Kernel[];
+}
+
 /** The kernel to run a call with: the one that `options.choose` names, or the first that suits it. */
-export function pick(op: Op, kernels: readonly Kernel[], call: KernelCall, options: LowerOptions): Kernel {
-  const able = fitting(kernels, call);
+export function pick({ op, call, kernels }: Choice, options: Pick<LowerOptions, "adapter" | "choose">): Kernel {
   const name = options.choose?.(op, call);
-  return able.find((k) => k.name === name) ?? able.find((k) => k.suits?.(call, options.adapter) ?? true)!;
+  return kernels.find((k) => k.name === name) ?? kernels.find((k) => k.suits?.(call, options.adapter) ?? true)!;
 }

@@ -1,6 +1,8 @@
 import type { DType } from "./dtype.ts";
 import { type Finish, finishOf, fits, type Places, type Stored } from "./epilogue.ts";
 import { buffersOf, costOf, type Expr, type VirtualBuffer } from "./expr.ts";
+import type { Choice } from "./kernel.ts";
+import type { Kernel } from "./op.ts";
 import { finishedWork, type Work } from "./work.ts";
 
 /** One kernel launch of a program. */
@@ -17,7 +19,11 @@ export interface Dispatch {
   readonly bindings: readonly VirtualBuffer[];
   /** For profiles. */
   readonly work: Work;
+  /** Where several kernels could do it. */
+  readonly choice?: Choice & { readonly launch: (kernel: Kernel) => Rendered & { readonly label: string } };
 }
+
+type Rendered = Pick<Dispatch, "code" | "params" | "workgroups">;
 
 /** A kernel before it is known what it stores. */
 export interface Base {
@@ -36,7 +42,8 @@ export interface Base {
   /** One thing reads what it computes: where that is computed here too, the value itself is not stored. */
   readonly readOnce: boolean;
   /** Code that stores through `finish`, or as it computes. */
-  readonly render: (finish?: Finish) => Pick<Dispatch, "code" | "params" | "workgroups">;
+  readonly render: (finish?: Finish, kernel?: Kernel) => Rendered;
+  readonly choice?: Choice;
 }
 
 /** A launch that still waits for more to store. */
@@ -150,14 +157,21 @@ function dispatchOf({ base, stored, labels }: Launch, isRead: (buffer: VirtualBu
       : undefined;
   const reads = finish?.reads ?? [];
   const [first, ...others] = finish?.writes ?? [base.buffer];
-  const label = [...new Set(labels.flatMap((name) => name.split("+")))].filter((name) => name !== "copy").join("+");
   const added = stored.flatMap(({ expr }) => expr ?? []);
+  const launch = (kernel?: Kernel) => ({
+    label: labelOf([kernel?.name ?? base.label, ...labels.slice(1)]),
+    ...base.render(finish, kernel),
+  });
   return {
-    label: label || "copy",
-    ...base.render(finish),
+    ...launch(),
     work: finishedWork(base, added, finish),
+    choice: base.choice && { ...base.choice, launch },
     reads: [...new Set([...base.reads, ...reads])],
     writes: [first, ...others],
     bindings: [...base.reads, first, ...reads, ...others],
   };
 }
+
+/** The names of all ops once, in order; copies only where there is nothing else. */
+const labelOf = (labels: readonly string[]): string =>
+  [...new Set(labels.flatMap((name) => name.split("+")))].filter((name) => name !== "copy").join("+") || "copy";

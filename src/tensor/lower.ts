@@ -2,9 +2,9 @@ import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import type { Finish } from "./epilogue.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { codeFor, kernelsFor, type LowerOptions, packParams, pick, sourceOf } from "./kernel.ts";
+import { codeFor, fitting, kernelsFor, type LowerOptions, packParams, pick, sourceOf } from "./kernel.ts";
 import { type Dispatch, Launches, LONGEST_EXPRESSION } from "./launch.ts";
-import type { KernelCall } from "./op.ts";
+import type { Kernel, KernelCall } from "./op.ts";
 import { countReaders, countUses, lastReaders, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -199,9 +199,10 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     };
     const buffer = newBuffer(node.shape, node.dtype);
     if (sizeOf(node.shape) > 0) {
-      const kernel = pick(node.op, kernels, call, options);
+      const choice = { op: node.op, call, kernels: fitting(kernels, call) };
+      const kernel = pick(choice, options);
       const bound = inputs.slice(0, kernel.binds);
-      const source = sourceOf(kernel, bound, options);
+      const finishes = sourceOf(kernel, bound, options).includes("finish(");
       const columns = kernel.columns?.(call) ?? node.shape.at(-1) ?? 1;
       const base = {
         label: kernel.name,
@@ -209,13 +210,15 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
         buffer,
         dtype: node.dtype,
         count: sizeOf(node.shape),
-        places: source.includes("finish(") ? ({ kind: "fields", columns } as const) : undefined,
+        places: finishes ? ({ kind: "fields", columns } as const) : undefined,
         grows: !(kernel.slowToCompile && options.adapter === "software"),
         readOnce: readers.get(node) === 1,
         work: kernelWork(kernel, node, call, loads),
-        render: (finish?: Finish) => {
-          const code = codeFor(kernel, source, bound, node, finish);
-          return { code, params: packParams(kernel, code, call, finish?.fields), workgroups: kernel.workgroups(call) };
+        choice: choice.kernels.length > 1 ? choice : undefined,
+        render: (finish?: Finish, instead: Kernel = kernel) => {
+          const code = codeFor(instead, sourceOf(instead, bound, options), bound, node, finish);
+          const params = packParams(instead, code, call, finish?.fields);
+          return { code, params, workgroups: instead.workgroups(call) };
         },
       };
       launches.start(base, lastReader.get(node)!);

@@ -1,9 +1,11 @@
+import { choiceOf, tuning } from "./choices.ts";
 import { printDebug } from "./debug.ts";
 import type { Device } from "./device.ts";
 import { DTypeError } from "./errors.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
-import type { LowerOptions } from "./kernel.ts";
+import { type LowerOptions, pick } from "./kernel.ts";
 import { type Dispatch, type Lowered, lower } from "./lower.ts";
+import { measure } from "./measure.ts";
 import { type Plan, plan } from "./plan.ts";
 import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
@@ -14,6 +16,14 @@ const SUBMIT_EVERY = 64;
 
 /** Distance of the parameters of two kernels: WebGPU's alignment of uniform buffers. */
 const PARAMS_STEP = 256;
+
+/** How graphs are lowered for a device. */
+export const optionsFor = (on: Device): LowerOptions => ({
+  subgroupLanes: on.subgroupLanes,
+  maxBindings: on.maxBindings,
+  adapter: on.isSoftware ? "software" : "hardware",
+  choose: (op, call) => choiceOf(on.adapter, op, call),
+});
 
 /** A launch that is ready to be encoded; bind groups are kept for the sets of buffers seen last. */
 interface Launch {
@@ -26,7 +36,7 @@ interface Launch {
 
 /** A graph made executable: kernels compiled, memory planned. Run it as often as you like. */
 export class Program {
-  readonly lowered: Lowered;
+  lowered: Lowered;
   readonly plan: Plan;
   private launches: Launch[] | undefined;
   private slots: GPUBuffer[] | undefined;
@@ -35,6 +45,7 @@ export class Program {
   private readonly places = new Map<string, { at: number; bytes: ArrayBuffer }>();
   private readonly ids = new WeakMap<GPUBuffer, number>();
   private nextId = 0;
+  private readonly options: LowerOptions;
   private readonly compiled: Promise<void>;
 
   constructor(
@@ -45,12 +56,8 @@ export class Program {
     /** Of the function that was traced. */
     readonly name = "values",
   ) {
-    this.lowered = lower(roots, arguments_, {
-      subgroupLanes: device.subgroupLanes,
-      adapter: device.isSoftware ? "software" : "hardware",
-      maxBindings: device.maxBindings,
-      ...options,
-    });
+    this.options = { ...optionsFor(device), ...options };
+    this.lowered = lower(roots, arguments_, this.options);
     this.plan = plan(this.lowered.dispatches);
     printDebug(name, roots, this.lowered, this.plan);
     const half = this.lowered.dispatches.some(({ bindings }) => bindings.some(({ dtype }) => dtype === "f16"));
@@ -63,6 +70,7 @@ export class Program {
 
   /** All pipelines of a program compile at the same time. */
   private async compile(): Promise<void> {
+    if (tuning() === "measure") await this.tune();
     this.launches = await Promise.all(
       this.lowered.dispatches.map(async (dispatch) => ({
         dispatch,
@@ -71,6 +79,17 @@ export class Program {
         bindGroups: new Map<string, GPUBindGroup>(),
       })),
     );
+  }
+
+  /** Measures what nobody measured before, and takes the kernels that were fastest. */
+  private async tune(): Promise<void> {
+    const { device, options } = this;
+    await measure(device, this.lowered.dispatches, ({ op, call }) => options.choose?.(op, call) !== undefined);
+    const dispatches = this.lowered.dispatches.map((dispatch) => {
+      const { choice } = dispatch;
+      return choice ? { ...dispatch, ...choice.launch(pick(choice, options)) } : dispatch;
+    });
+    this.lowered = { ...this.lowered, dispatches };
   }
 
   /** Gives equal parameters one place. */

@@ -122,12 +122,8 @@ async function unpackSwiftShader(): Promise<string> {
   }
   const source = locatePackage("@sparticuz/chromium");
   const { version } = JSON.parse(await readFile(join(source, "package.json"), "utf8"));
-  const caches = [
-    join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "coop"),
-    join(tmpdir(), `coop-${process.getuid?.()}`),
-  ];
   let failure: unknown;
-  for (const cache of caches) {
+  for (const cache of [userCache(), join(tmpdir(), `coop-${process.getuid?.()}`)]) {
     try {
       await mkdir(cache, { recursive: true, mode: 0o700 });
       if ((await lstat(cache)).uid !== process.getuid?.()) throw new Error(`${cache} belongs to another user`);
@@ -139,6 +135,21 @@ async function unpackSwiftShader(): Promise<string> {
     }
   }
   throw new DeviceError(`SwiftShader could not be unpacked: ${failure instanceof Error ? failure.message : failure}`);
+}
+
+const userCache = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "coop");
+
+/** A file of the user's cache, or undefined where there is none. */
+export const readCached = (name: string): Promise<string | undefined> =>
+  readFile(join(userCache(), name), "utf8").catch(() => undefined);
+
+/** Writes a file of the user's cache, whole or not at all. */
+export async function writeCached(name: string, text: string): Promise<void> {
+  const folder = userCache();
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const fresh = join(folder, `${name}.${process.pid}`);
+  await writeFile(fresh, text);
+  await rename(fresh, join(folder, name));
 }
 
 function locatePackage(name: string): string {

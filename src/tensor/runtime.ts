@@ -196,7 +196,8 @@ function remedy(demand: string): string {
   return `To fix it: ${fixes.filter(Boolean).join("; or ")}.`;
 }
 
-function inBrowser(): boolean {
+/** Whether there is no Node, Deno or Bun around. */
+export function inBrowser(): boolean {
   return !globalThis.process?.versions?.node;
 }
 

@@ -1,12 +1,15 @@
+import { compile } from "./compile.ts";
+import { type Device, device } from "./device.ts";
+import type { KernelCall } from "./op.ts";
 import { attention } from "./ops/attention.ts";
 import { conv2d } from "./ops/conv.ts";
 import { add, exp, mul, quickGelu, sub } from "./ops/elementwise.ts";
 import { gather, scatterAdd } from "./ops/gather.ts";
 import { crossEntropy } from "./ops/loss.ts";
-import { matmul } from "./ops/matmul.ts";
+import { MATMUL_KERNELS, matmul } from "./ops/matmul.ts";
 import { max, sum } from "./ops/reduce.ts";
 import { layerNorm, softmax, standardize, topKIndices } from "./ops/rows.ts";
-import { concat, swapAxes } from "./ops/view.ts";
+import { concat, reshape, slice, swapAxes } from "./ops/view.ts";
 import { unfold } from "./ops/window.ts";
 import { bits, key } from "./random.ts";
 import { referenceOf } from "./reference.ts";
@@ -33,7 +36,15 @@ function numbers(shape: Shape, salt: number): Tensor {
 
 const FLOAT = 2e-5;
 
-function cases(): { name: string; value: Tensor; allowed: number }[] {
+interface Case {
+  readonly name: string;
+  readonly value: Tensor;
+  readonly allowed: number;
+  /** The kernel to compute it with, where there are several. */
+  readonly kernel?: string;
+}
+
+function cases(): Case[] {
   const a = numbers([3, 33, 17], 1);
   const b = numbers([3, 17, 37], 2);
   const table = numbers([9, 5], 3);
@@ -47,9 +58,7 @@ function cases(): { name: string; value: Tensor; allowed: number }[] {
     float("sum of columns", sum(x, 0)),
     float("sum of all", sum(exp(numbers([150, 140], 7)))),
     exact("max of rows", max(x, 1)),
-    float("matmul", matmul(a, b)),
-    float("matmul, left transposed", matmul(swapAxes(b, 1, 2), a, { transposeB: true })),
-    float("matmul, right transposed", matmul(a, swapAxes(b, 1, 2), { transposeB: true })),
+    float("batched products", matmul(a, b)),
     float("softmax", softmax(x)),
     float("layer norm", layerNorm(x, numbers([65], 8), numbers([65], 9))),
     float("standardize", standardize(x)),
@@ -65,13 +74,32 @@ function cases(): { name: string; value: Tensor; allowed: number }[] {
   ];
 }
 
+/** Products in every orientation, whose extents are multiples of four, and an odd one: each variant fits some of them. */
+function products(m: number, n: number, k: number): Tensor {
+  const left = [numbers([m, k], 15), swapAxes(numbers([k, m], 16), 0, 1)];
+  const right = [numbers([k, n], 17), swapAxes(numbers([n, k], 18), 0, 1)];
+  const odd = matmul(slice(left[0], [1, 1]), slice(right[0], [1, 1]));
+  const all = [...left.flatMap((a) => right.map((b) => matmul(a, b))), odd];
+  return concat(all.map((x) => reshape(x, [x.size])));
+}
+
+/** The variants of the matrix product that a device would use for one shape or another. */
+function variants(on: Device): Case[] {
+  const value = products(36, 68, 20);
+  const large: KernelCall = { inputs: [], output: { shape: [4096, 4096], dtype: "f32" }, attrs: {} };
+  return MATMUL_KERNELS.filter(({ subgroup = 0 }) => subgroup <= on.subgroupLanes)
+    .filter(({ suits }) => suits?.(large, on.isSoftware ? "software" : "hardware") ?? true)
+    .map(({ name }) => ({ name, value, allowed: FLOAT, kernel: name }));
+}
+
 /** Runs every kernel of the forward passes on the device and compares it with float64 on the CPU. */
 export async function selfTest(): Promise<SelfTest[]> {
-  const tests = cases();
+  const tests = [...cases(), ...variants(await device())];
   const expected = await referenceOf(tests.map(({ value }) => value));
   return Promise.all(
-    tests.map(async ({ name, value, allowed }, i) => {
-      const error = distance(await value.data(), expected[i]);
+    tests.map(async ({ name, value, allowed, kernel }, i) => {
+      const computed = kernel ? compile(() => value, { choose: () => kernel })() : value;
+      const error = distance(await computed.data(), expected[i]);
       return { name, error, allowed, passed: error <= allowed };
     }),
   );

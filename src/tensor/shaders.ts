@@ -561,7 +561,7 @@ fn singles(m: mat4x4f) -> vec4f { return vec4f(m[0].x, m[1].x, m[2].x, m[3].x); 
 // Four rows of A at four k; a column of the result is one k.
 fn loadA(at: vec4u, k: u32) -> mat4x4f {
   if (A_READS == ALONG_K) { return transpose(a4(at + k / 4)); }
-  let step = min(k + FOUR, vec4u(P.K - 1)) * P.A_COLUMN;
+  let step = (k + FOUR) * P.A_COLUMN;
   if (A_READS == ACROSS_K) { return withoutEnd(a4(at.x + step), k); }
   let x = mat4x4f(singles(a4(at + step.x)), singles(a4(at + step.y)), singles(a4(at + step.z)), singles(a4(at + step.w)));
   return withoutEnd(x, k);
@@ -570,12 +570,13 @@ fn loadA(at: vec4u, k: u32) -> mat4x4f {
 // Four columns of B at four k; a column of the result is one k.
 fn loadB(at: vec4u, k: u32) -> mat4x4f {
   if (B_READS == ALONG_K) { return transpose(b4(at + k / 4)); }
-  let step = min(k + FOUR, vec4u(P.K - 1)) * P.B_ROW;
+  let step = (k + FOUR) * P.B_ROW;
   if (B_READS == ACROSS_K) { return withoutEnd(b4(at.x + step), k); }
   let y = mat4x4f(singles(b4(at + step.x)), singles(b4(at + step.y)), singles(b4(at + step.z)), singles(b4(at + step.w)));
   return withoutEnd(y, k);
 }
 
+// What lies behind the end of K may be anything.
 fn withoutEnd(x: mat4x4f, k: u32) -> mat4x4f {
   if (WHOLE_STEPS) { return x; }
   let inside = k + FOUR < vec4u(P.K);
@@ -585,6 +586,15 @@ fn withoutEnd(x: mat4x4f, k: u32) -> mat4x4f {
     select(vec4f(), x[2], inside.z),
     select(vec4f(), x[3], inside.w),
   );
+}
+
+var<private> sums: array<f32, 4 * TILE>; // four columns of each row
+
+fn add(row: u32, products: vec4f) {
+  sums[4 * row] += products.x;
+  sums[4 * row + 1] += products.y;
+  sums[4 * row + 2] += products.z;
+  sums[4 * row + 3] += products.w;
 }
 
 @compute @workgroup_size(8)
@@ -601,26 +611,25 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   var bAt = startB + min(column + FOUR, vec4u(P.N - 1)) * P.B_COLUMN;
   if (A_READS == ACROSS_K) { aAt = vec4u(startA + min(row, P.M - 1) / 4); }
   if (B_READS == ACROSS_K) { bAt = vec4u(startB + min(column, P.N - 1) / 4); }
-  var sums: array<vec4f, TILE>;
   for (var k = 0u; k < P.K; k += 4) {
     let y = loadB(bAt, k);
     let x = transpose(loadA(aAt, k));
     for (var i = 0u; i < 4; i++) {
-      sums[i] += y * subgroupBroadcast(x[i], 0);
-      sums[i + 4] += y * subgroupBroadcast(x[i], 1);
-      sums[i + 8] += y * subgroupBroadcast(x[i], 2);
-      sums[i + 12] += y * subgroupBroadcast(x[i], 3);
-      sums[i + 16] += y * subgroupBroadcast(x[i], 4);
-      sums[i + 20] += y * subgroupBroadcast(x[i], 5);
-      sums[i + 24] += y * subgroupBroadcast(x[i], 6);
-      sums[i + 28] += y * subgroupBroadcast(x[i], 7);
+      add(i, y * subgroupBroadcast(x[i], 0));
+      add(4 + i, y * subgroupBroadcast(x[i], 1));
+      add(8 + i, y * subgroupBroadcast(x[i], 2));
+      add(12 + i, y * subgroupBroadcast(x[i], 3));
+      add(16 + i, y * subgroupBroadcast(x[i], 4));
+      add(20 + i, y * subgroupBroadcast(x[i], 5));
+      add(24 + i, y * subgroupBroadcast(x[i], 6));
+      add(28 + i, y * subgroupBroadcast(x[i], 7));
     }
   }
-  for (var i = 0u; i < min(TILE, P.M - top); i++) {
-    let at = (tile.z * P.M + top + i) * P.N + column;
-    for (var j = 0u; j < 4; j++) {
-      if (column + j < P.N) { c[at + j] = finish(sums[i][j], at + j, column + j); }
-    }
+  let end = 4 * min(TILE, P.M - top);
+  for (var i = 0u; i < end; i++) {
+    let at = column + i % 4;
+    let to = (tile.z * P.M + top + i / 4) * P.N + at;
+    if (at < P.N) { c[to] = finish(sums[i], to, at); }
   }
 }
 `,

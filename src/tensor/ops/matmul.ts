@@ -77,8 +77,8 @@ const kernel = (
   cost: ({ inputs: [a], output }) => ({ flops: 2 * sizeOf(output.shape) * a.shape[a.shape.length - 1] }),
 });
 
-/** Products of a matrix product that is worth a pipeline of its own. */
-const LARGE = 2 ** 22;
+/** Elements of a result that is worth a pipeline of its own. */
+const LARGE = 2 ** 14;
 
 const CODE: Record<Reads, string> = { single: "SINGLE", alongK: "ALONG_K", acrossK: "ACROSS_K" };
 
@@ -97,10 +97,12 @@ fn float${operand}(x: ${operand}Element) -> vec4f { return vec4f(${float}); }
     reads: [readsA, readsB],
     subgroup: 8,
     // compiling one more pipeline takes a CPU driver longer than small products do
-    suits: ({ inputs: [a], output }, adapter) =>
-      adapter === "software" && (!single || sizeOf(output.shape) * a.shape[a.shape.length - 1] >= LARGE),
+    suits: ({ output }, adapter) => adapter === "software" && (!single || sizeOf(output.shape) >= LARGE),
   });
 };
+
+/** Workgroups that keep a GPU busy: for fewer, smaller tiles are better. */
+const ENOUGH_TILES = 128;
 
 const tiles = (blocks: 1 | 2): Kernel => {
   const tile = 64 * blocks;
@@ -111,10 +113,15 @@ const tiles = (blocks: 1 | 2): Kernel => {
   });
 };
 
-/** Workgroups that keep a GPU busy: for fewer, smaller tiles are better. */
-const ENOUGH_TILES = 128;
-
 const READS = ["alongK", "acrossK", "single"] as const;
+
+/** The variants, in order of preference. */
+export const MATMUL_KERNELS: readonly Kernel[] = [
+  ...READS.flatMap((readsA) => READS.map((readsB) => lanes(readsA, readsB))),
+  tiles(2),
+  tiles(1),
+  kernel("matmul", shaders.matmul, { tile: [8, 32] }),
+];
 
 const turn = (x: Tensor): Tensor => swapAxes(x, -1, -2);
 
@@ -141,15 +148,7 @@ const MATMUL: Op = defineOp({
       turned ? turn(apply(MATMUL, [turn(y), turn(x)])) : apply(MATMUL, [x, y]);
     return wrt === 0 ? product(g, turn(b)) : product(turn(a), g);
   },
-  run: {
-    kind: "kernel",
-    kernels: [
-      ...READS.flatMap((readsA) => READS.map((readsB) => lanes(readsA, readsB))),
-      tiles(2),
-      tiles(1),
-      kernel("matmul", shaders.matmul, { tile: [8, 32] }),
-    ],
-  },
+  run: { kind: "kernel", kernels: MATMUL_KERNELS },
 });
 
 /** Most batch axes that the kernel walks; more are merged first. */

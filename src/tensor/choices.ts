@@ -1,0 +1,78 @@
+import type { KernelCall, Op } from "./op.ts";
+import { environment, inBrowser } from "./runtime.ts";
+
+/** The fastest kernel for calls that are alike, by adapter and then by kind of call. */
+type Choices = Record<string, Record<string, string>>;
+
+const FILE = "tuner.json";
+const STORED = "coop tuner";
+
+let choices: Choices = {};
+
+/** What COOP_TUNE says: 1 measures what is not known yet, 0 leaves aside what was measured before. */
+export function tuning(): "measure" | "ignore" | "remember" {
+  const asked = environment("COOP_TUNE");
+  return asked === "1" ? "measure" : asked === "0" ? "ignore" : "remember";
+}
+
+/**
+ * Calls of one kind share a choice: the same op and dtypes, the same axes of stride 1, and extents that round to the same
+ * powers of two.
+ */
+export function kindOf(op: Op, { inputs }: KernelCall): string {
+  const operands = inputs.map(({ dtype, shape, strides }) => {
+    const extents = shape.map((n) => 2 ** Math.round(Math.log2(Math.max(1, n))));
+    return `${dtype}[${extents}] ${strides.lastIndexOf(1) - shape.length}`;
+  });
+  return [op.name, ...operands].join(" ");
+}
+
+/** The name of the kernel that was fastest for calls of this kind. */
+export const choiceOf = (adapter: string, op: Op, call: KernelCall): string | undefined =>
+  tuning() === "ignore" ? undefined : choices[adapter]?.[kindOf(op, call)];
+
+/** Remembers choices, here and where the next process finds them. */
+export async function remember(adapter: string, found: Readonly<Record<string, string>>): Promise<void> {
+  choices = merged(choices, { [adapter]: found });
+  const text = JSON.stringify(merged(parse(await stored()), { [adapter]: found }), null, 2);
+  if (inBrowser()) globalThis.localStorage?.setItem(STORED, text);
+  else await (await import("./runtime-node.ts")).writeCached(FILE, text);
+}
+
+/** Brings back what was remembered. */
+export async function recall(): Promise<void> {
+  if (tuning() !== "ignore") choices = merged(parse(await stored()), choices);
+}
+
+/** Forgets, in this process, what was remembered. */
+export function forget(): void {
+  choices = {};
+}
+
+async function stored(): Promise<string | null | undefined> {
+  try {
+    return inBrowser()
+      ? globalThis.localStorage?.getItem(STORED)
+      : await (await import("./runtime-node.ts")).readCached(FILE);
+  } catch {
+    return undefined; // no permission
+  }
+}
+
+/** A file that somebody else wrote over is as good as none. */
+function parse(text: string | null | undefined): Choices {
+  try {
+    const found: unknown = JSON.parse(text ?? "{}");
+    return Object.fromEntries(
+      Object.entries(found as object).map(([adapter, kinds]) => [
+        adapter,
+        Object.fromEntries(Object.entries(kinds).filter(([, name]) => typeof name === "string")) as Choices[string],
+      ]),
+    );
+  } catch {
+    return {};
+  }
+}
+
+const merged = (a: Choices, b: Choices): Choices =>
+  Object.fromEntries([...Object.keys(a), ...Object.keys(b)].map((key) => [key, { ...a[key], ...b[key] }]));
