@@ -23,6 +23,8 @@ export interface ProgramReport {
     readonly label: string;
     readonly workgroups: readonly number[];
     readonly code: string;
+    readonly reads: readonly VirtualBuffer[];
+    readonly writes: VirtualBuffer;
   }[];
   readonly plan: Plan;
 }
@@ -106,10 +108,12 @@ export function compile<Args extends unknown[], Result>(
         program
           ? [
               {
-                dispatches: program.lowered.dispatches.map(({ label, workgroups, code }) => ({
+                dispatches: program.lowered.dispatches.map(({ label, workgroups, code, reads, writes }) => ({
                   label,
                   workgroups,
                   code,
+                  reads,
+                  writes,
                 })),
                 plan: program.plan,
               },
