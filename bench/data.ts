@@ -72,8 +72,21 @@ export function textSpecs(tower: Tower) {
   };
 }
 
+/** Sizes of an image tower and of the pictures given to it; square, in pixels. */
+export interface ImageSizes extends Tower {
+  readonly patch: number;
+  readonly image: number;
+  readonly batch: number;
+}
+
+export const pictures = ({ batch, image }: ImageSizes): Spec => ({
+  stream: 7,
+  shape: [batch, 3, image, image],
+  std: 1,
+});
+
 /** Tensors of the image tower. */
-export function imageSpecs({ patch, image, ...tower }: Tower & { patch: number; image: number }) {
+export function imageSpecs({ patch, image, ...tower }: ImageSizes) {
   const { width, layers } = tower;
   const places = (image / patch) ** 2 + 1;
   return {

@@ -1,5 +1,5 @@
 import { residualBlock } from "../../../src/clip/block.ts";
-import { compile, free, mean, mul, square, sum, type Tensor, valueAndGrad } from "../../../src/index.ts";
+import { add, compile, free, mean, mul, square, sum, type Tensor, valueAndGrad } from "../../../src/index.ts";
 import { type BlockSizes, blockData } from "../../block.ts";
 import { blockSpecs } from "../../data.ts";
 import type { MakeWork } from "../../work-type.ts";
@@ -24,8 +24,7 @@ export const make: MakeWork<BlockSizes> = async (sizes) => {
       free(grads);
       grads = both({ weights, x }, probe);
     },
-    value: async () =>
-      (await mean(square(grads!.weights.inProjection.weight)).item()) * 1e3 + (await mean(square(grads!.x)).item()),
+    value: () => add(mean(square(grads!.weights.inProjection.weight)), mean(square(grads!.x))).item(),
     plan: () => planReport(both),
   };
 };

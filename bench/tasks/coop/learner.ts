@@ -1,4 +1,4 @@
-import { initClip, makeClip } from "../../../src/clip/index.ts";
+import { clipPreprocess, initClip, makeClip } from "../../../src/clip/index.ts";
 import { type PromptParams, promptLearner } from "../../../src/coop/index.ts";
 import { compile, free, gather, key, sgd, type Tensor, tensor, valueAndGrad } from "../../../src/index.ts";
 import { LEARNING_RATE } from "../../data.ts";
@@ -17,7 +17,7 @@ export const make: MakeWork<CoopSizes> = async (sizes) => {
     config,
     params: { vision, text: textParams(sizes, true), logitScale: logitScale() },
     tokenizer,
-    pixels: { resize: 32, crop: 32, mean: [0, 0, 0], std: [1, 1, 1] } as never,
+    pixels: clipPreprocess(32),
     sha256: "",
   });
   const learner = promptLearner(clip, classNames(sizes.classes), { contextTokens });
