@@ -20,8 +20,8 @@ export const make: MakeWork<BlockSizes> = async (sizes) => {
     },
     value: () => {
       const { weights, x } = grads!;
-      const weight = weights.inProjection.weight.ref;
-      return first(np.square(weight).mean().add(np.square(x.ref).mean()));
+      const projections = [weights.query, weights.key, weights.value].map(({ weight }) => weight.ref);
+      return first(np.square(np.concatenate(projections, 1)).mean().add(np.square(x.ref).mean()));
     },
   };
 };
