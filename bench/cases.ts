@@ -67,7 +67,7 @@ export function cases(quick: boolean): Case[] {
     : { layers: 12, width: 768, heads: 12, image: 224, patch: 32, batch: 8 };
   const mlp: MlpSizes = { layers: 2, width: 16, batch: 16, rate: 0.1 };
   const learner = (sizes: CoopSizes): Run => ({ name: "coop", library: "coop", task: "learner", sizes });
-  const [coop, , tfjs] = all("step", step);
+  const [coop, ...peers] = all("step", step);
   const about = ({ classes, contextTokens, layers, width }: CoopSizes) =>
     `K = ${classes}, M = ${contextTokens}, ${layers} layers of width ${width}`;
   return [
@@ -85,7 +85,7 @@ export function cases(quick: boolean): Case[] {
     {
       id: "coop-step",
       title: `CoOp step: ${about(step)}`,
-      runs: [{ ...coop, name: "coop, all rows" }, learner(step), tfjs],
+      runs: [{ ...coop, name: "coop, all rows" }, learner(step), ...peers],
     },
     {
       id: "coop-torch",
@@ -106,7 +106,8 @@ export function cases(quick: boolean): Case[] {
     },
     {
       id: "coop-large",
-      title: `CoOp step: ${about(thousand)}`,
+      title: `CoOp step, first call: ${about(thousand)}`,
+      fresh: true,
       flag: "large",
       patience: 3600,
       runs: [{ ...learner(thousand), rounds: 1 }],
@@ -120,7 +121,7 @@ export function cases(quick: boolean): Case[] {
     }),
     {
       id: "coop-cuda",
-      title: `CoOp step beside PyTorch on CUDA, float16: ${about(thousand)}`,
+      title: `CoOp step in float32 beside PyTorch in float16 on CUDA: ${about(thousand)}`,
       flag: "hardware",
       runs: [learner(thousand), torch(thousand, { cuda: true })],
     },

@@ -13,10 +13,13 @@ let gpu: GPU; // Dawn crashes when it is collected while a device lives
  * Gives this process `navigator.gpu` out of Dawn, the same for every library, before a library is imported.
  *
  * @param adapter part of an adapter's name; the system's best where not given
+ * @throws where there is none: a library must not look elsewhere
  */
-export function installGpu(adapter?: string): void {
+export async function installGpu(adapter?: string): Promise<void> {
   gpu = create(adapter ? [`adapter=${adapter}`] : []);
   const requestAdapter = gpu.requestAdapter.bind(gpu);
+  const high = { powerPreference: "high-performance" } as const;
+  if (!(await requestAdapter(high).catch(() => null))) throw new Error(`no adapter${adapter ? ` "${adapter}"` : ""}`);
   gpu.requestAdapter = async (options) => {
     const found = await requestAdapter(options);
     if (!found) return null;

@@ -59,9 +59,10 @@ export async function measure(one: Case, options: Options): Promise<CaseResult> 
     say(run, result);
   };
   const take = async (child: Child, result: RunResult): Promise<void> => {
-    const { ms, value, peakBytes } = await child.sample(patience);
+    const { ms, value, peakBytes, plan } = await child.sample(patience);
     result.samples.push(ms!);
     result.peakBytes = peakBytes;
+    result.plan ??= plan;
     if (value !== undefined) result.values = [value];
   };
 

@@ -31,8 +31,9 @@ const duration = (ms: number): string =>
 const megabytes = (bytes: number | null | undefined): string => (bytes ? `${(bytes / 1e6).toPrecision(3)} MB` : "–");
 
 /** RESULTS.md out of the results. */
-export function markdown({ about, cases }: Results): string {
-  const { adapter, cpu, cores, node, versions, peakTflops } = about;
+export function markdown(results: Results): string {
+  const { about, cases } = results;
+  const { adapter, cpu, cores, node, versions } = about;
   const dates = Object.values(cases)
     .map(({ date }) => date.slice(0, 10))
     .toSorted();
@@ -63,13 +64,17 @@ A ratio is one of medians; in brackets the least and the most that single sample
 
 ## Measurements
 
-${Object.entries(cases)
-  .map(([id, one]) => section(id, one, peakTflops))
-  .join("\n\n")}
+${measurements(results)}
 ${cuda ? "" : "\nThe measurements for hardware GPUs (matrix products of 4096³ in float32 and float16, K = 1000 against PyTorch on CUDA) were not run: this adapter is none.\n"}`;
 }
 
-function section(id: string, { title, runs, flops }: CaseResult, peakTflops?: number): string {
+/** The tables of all cases. */
+export const measurements = ({ about, cases }: Results): string =>
+  Object.entries(cases)
+    .map(([id, one]) => section(id, one, about))
+    .join("\n\n");
+
+function section(id: string, { title, runs, flops }: CaseResult, { adapter, peakTflops }: Results["about"]): string {
   const ours = runs.find(({ name }) => name === "coop");
   const rows = runs.map((run) => {
     const { name, samples, error, firstMs, peakBytes } = run;
@@ -85,15 +90,17 @@ function section(id: string, { title, runs, flops }: CaseResult, peakTflops?: nu
     ];
   });
   const head = ["", "median (least–most)", "÷ coop", flops ? "GFLOP/s" : "", "first call", "peak memory"];
-  return [`### ${title}`, `\`--only ${id}\``, table(head, rows), notes(runs)].filter(Boolean).join("\n\n");
+  return [`### ${title}`, `\`--only ${id}\``, table(head, rows), notes(runs, adapter)].filter(Boolean).join("\n\n");
 }
 
 const rate = (gflops: number, peakTflops?: number): string =>
   `${gflops.toPrecision(3)}${peakTflops ? ` (${((gflops / peakTflops) * 0.1).toFixed(1)} % of ${peakTflops} TFLOP/s)` : ""}`;
 
 /** Whether the libraries computed the same, and how coop's plan stands. */
-function notes(runs: readonly RunResult[]): string {
-  const lines: string[] = [];
+function notes(runs: readonly RunResult[], usual: string): string {
+  const lines = runs
+    .filter(({ adapter }) => adapter && adapter !== usual)
+    .map(({ name, adapter }) => `* ${name} ran on ${adapter}`);
   [0, 1].forEach((call) => {
     const difference = disagreement(runs, call);
     if (difference === undefined) return;

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { type Case, cases } from "./cases.ts";
 import { Child } from "./child.ts";
 import { type CaseResult, measure } from "./measure.ts";
-import { markdown, type Results } from "./report.ts";
+import { markdown, measurements, type Results } from "./report.ts";
 
 const at = (name: string): URL => new URL(name, import.meta.url);
 
@@ -94,12 +94,13 @@ const measured: Record<string, CaseResult> = {};
 for (const one of chosen) {
   measured[one.id] = await measure(one, { rounds, commit, device: flags.device, env });
   if (flags.quick) continue;
-  results.cases = { ...results.cases, ...measured };
+  const known = { ...results.cases, ...measured };
+  results.cases = Object.fromEntries(cases(false).flatMap(({ id }) => (known[id] ? [[id, known[id]]] : [])));
   await writeFile(at("results.json"), `${JSON.stringify(results, null, 2)}\n`);
   await writeFile(at("RESULTS.md"), markdown(results));
 }
 if (flags.quick) {
   const failed = Object.values(measured).flatMap(({ runs }) => runs.filter(({ error }) => error));
-  console.log(`\n${markdown({ ...results, cases: measured })}`);
+  console.log(`\n${measurements({ ...results, cases: measured })}`);
   if (failed.length > 0) throw new Error(failed.map(({ name, error }) => `${name}: ${error}`).join("; "));
 } else console.log(`\n${markdown(results)}\nwritten to bench/RESULTS.md and bench/results.json`);

@@ -7,7 +7,7 @@ const [library, task, sizes, adapter] = process.argv.slice(2);
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const SAMPLE_MS = 150;
 
-installGpu(adapter);
+await installGpu(adapter);
 const { make } = (await import(`./tasks/${library}/${task}.ts`)) as { make: MakeWork<unknown> };
 const { fresh, ...given } = JSON.parse(sizes);
 const work = await make(given);
@@ -43,7 +43,7 @@ else {
 for await (const _ of createInterface({ input: process.stdin })) {
   if (fresh) {
     const { ms, value } = await firstCall();
-    say({ ms, value, ...state() });
+    say({ ms, value, ...state(), plan: work.plan?.() });
   } else say({ ms: (await time(calls)) / calls, ...state() });
 }
 process.exit(0);
