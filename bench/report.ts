@@ -94,7 +94,7 @@ function section(id: string, { title, runs, flops }: CaseResult, { adapter, peak
 }
 
 const rate = (gflops: number, peakTflops?: number): string =>
-  `${gflops.toPrecision(3)}${peakTflops ? ` (${((gflops / peakTflops) * 0.1).toFixed(1)} % of ${peakTflops} TFLOP/s)` : ""}`;
+  `${gflops.toPrecision(3)}${peakTflops ? ` (${((gflops / peakTflops) * 0.1).toFixed(1)} % of the float32 peak)` : ""}`;
 
 /** Whether the libraries computed the same, and how coop's plan stands. */
 function notes(runs: readonly RunResult[], usual: string): string {
