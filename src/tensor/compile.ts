@@ -25,6 +25,8 @@ export interface ProgramReport {
     readonly label: string;
     readonly workgroups: readonly number[];
     readonly code: string;
+    readonly reads: readonly VirtualBuffer[];
+    readonly writes: VirtualBuffer;
   }[];
   readonly plan: Plan;
   /** The launches and the plan as lines of text. */
@@ -110,10 +112,12 @@ export function compile<Args extends unknown[], Result>(
         program
           ? [
               {
-                dispatches: program.lowered.dispatches.map(({ label, workgroups, code }) => ({
+                dispatches: program.lowered.dispatches.map(({ label, workgroups, code, reads, writes }) => ({
                   label,
                   workgroups,
                   code,
+                  reads,
+                  writes,
                 })),
                 plan: program.plan,
                 toString: () => `${programText(program.lowered)}\n${planText(program.plan)}`,
