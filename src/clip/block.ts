@@ -50,15 +50,32 @@ export function transformer(
 ): Tensor {
   for (const [i, p] of blocks.entries()) {
     const final = i === blocks.length - 1 ? last : undefined;
-    const pick = (rows: Tensor) => (final ? gatherRows(rows, ends) : rows);
-    const { queries, keysValues } =
-      i === 0 && first
-        ? { ...first, queries: pick(first.queries) }
-        : project(p, applyNorm(p.norm1, x, options.epsilon), pick);
-    const mixed = selfAttention(p, queries, keysValues, final ?? all, options.heads);
-    x = feedForward(p, add(pick(x), mixed), options);
+    const pick = final && ((rows: Tensor) => gatherRows(rows, ends));
+    x = residualBlock(p, x, final ?? all, options, { pick, projected: i === 0 ? first : undefined });
   }
   return last ? x : gatherRows(x, ends);
+}
+
+/**
+ * A pre-norm residual block, as in GPT-2: x + attention(norm(x)), then x + mlp(norm(x)).
+ *
+ * @param x [N, D]
+ * @param pattern what the rows that are wanted see of all rows
+ * @param known.pick the rows that are wanted, out of [N, …]; all where not given
+ * @param known.projected queries, keys and values of all rows, where they are known
+ * @returns [N, D], or the rows that `pick` gives
+ */
+export function residualBlock(
+  p: BlockParams,
+  x: Tensor,
+  pattern: AttentionPattern,
+  options: LayerOptions,
+  { pick = (rows: Tensor) => rows, projected }: { pick?: (rows: Tensor) => Tensor; projected?: Projected } = {},
+): Tensor {
+  const { queries, keysValues } = projected
+    ? { ...projected, queries: pick(projected.queries) }
+    : project(p, applyNorm(p.norm1, x, options.epsilon), pick);
+  return feedForward(p, add(pick(x), selfAttention(p, queries, keysValues, pattern, options.heads)), options);
 }
 
 /**

@@ -26,7 +26,7 @@ export interface ProgramReport {
     readonly workgroups: readonly number[];
     readonly code: string;
     readonly reads: readonly VirtualBuffer[];
-    readonly writes: VirtualBuffer;
+    readonly writes: readonly VirtualBuffer[];
   }[];
   readonly plan: Plan;
   /** The launches and the plan as lines of text. */

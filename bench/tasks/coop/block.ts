@@ -1,5 +1,18 @@
 import { residualBlock } from "../../../src/clip/block.ts";
-import { add, compile, free, mean, mul, square, sum, type Tensor, valueAndGrad } from "../../../src/index.ts";
+import {
+  add,
+  compile,
+  densePattern,
+  free,
+  mean,
+  mul,
+  realize,
+  reshape,
+  square,
+  sum,
+  type Tensor,
+  valueAndGrad,
+} from "../../../src/index.ts";
 import { type BlockSizes, blockData } from "../../block.ts";
 import { blockSpecs } from "../../data.ts";
 import type { MakeWork } from "../../work-type.ts";
@@ -7,13 +20,14 @@ import { blockParams, draw } from "./model.ts";
 import { planReport } from "./plan.ts";
 
 export const make: MakeWork<BlockSizes> = async (sizes) => {
-  const { heads, width } = sizes;
+  const { heads, width, batch, length } = sizes;
   const specs = blockData(sizes);
-  const [x, probe] = [draw(specs.x), draw(specs.probe)];
+  const [x, probe] = [specs.x, specs.probe].map((spec) => realize(reshape(draw(spec), [batch * length, width])));
+  const pattern = densePattern(batch, length, length, { causal: true });
   const { norm1, norm2, ...weights } = blockParams(blockSpecs(0, sizes), width);
-  const options = { heads, causal: true, activation: "quickGelu", epsilon: 1e-5 } as const;
+  const options = { heads, activation: "quickGelu", epsilon: 1e-5 } as const;
   const lossOf = (at: { weights: typeof weights; x: Tensor }, probe: Tensor): Tensor =>
-    sum(mul(residualBlock({ norm1, norm2, ...at.weights }, at.x, options), probe));
+    sum(mul(residualBlock({ norm1, norm2, ...at.weights }, at.x, pattern, options), probe));
   const both = compile(
     (at: { weights: typeof weights; x: Tensor }, probe: Tensor) => valueAndGrad(lossOf)(at, probe)[1],
     { name: "forward and backward" },

@@ -7,7 +7,7 @@ export function planReport<Args extends unknown[], Result>(compiled: Compiled<Ar
   const from = new Map<object, number>();
   const to = new Map<object, number>();
   dispatches.forEach(({ reads, writes }, at) => {
-    for (const buffer of [...reads, writes]) {
+    for (const buffer of [...reads, ...writes]) {
       if (!from.has(buffer)) from.set(buffer, at);
       to.set(buffer, at);
     }

@@ -1,12 +1,15 @@
-import { encodeEmbeddings, similarityLogits } from "../../../src/clip/index.ts";
+import { encodeEmbeddings, packSequences, similarityLogits } from "../../../src/clip/index.ts";
 import {
+  add,
   broadcastTo,
   compile,
   concat,
   crossEntropy,
   free,
+  gatherRows,
   mul,
   realize,
+  reshape,
   sub,
   type Tensor,
   tensor,
@@ -28,15 +31,20 @@ export const make: MakeWork<CoopSizes> = async (sizes) => {
   const frozen = realize({
     prefix: tensor(prompts.prefix, [classes, 1, width]),
     suffix: tensor(prompts.suffix, [classes, prompts.behind, width]),
-    ends: tensor(prompts.ends),
     features: tensor(data.features, [batch, width]),
     labels: tensor(data.labels),
     logitScale: logitScale(),
   });
+  // every row of every prompt, all of them in the last layer too
+  const sequences = Array.from(prompts.ends, (end) => Array.from({ length: end + 1 }, (_, t) => t));
+  const options = { padTo: prompts.length, contextLength: config.text.contextLength };
+  const rows = { ...packSequences(sequences, (t) => t, options).rows, last: undefined };
   const lossOf = (learned: Tensor): Tensor => {
     const middle = broadcastTo(learned, [classes, contextTokens, width]);
     const embedded = concat([frozen.prefix, middle, frozen.suffix], 1); // [K, T, D]
-    const encoded = encodeEmbeddings(text, config, embedded, frozen.ends);
+    const flat = reshape(embedded, [classes * prompts.length, width]);
+    const placed = add(flat, gatherRows(text.positionalEmbedding, rows.positions)); // [K T, D]
+    const encoded = encodeEmbeddings(text, config, placed, rows);
     return crossEntropy(similarityLogits(frozen.features, encoded, frozen.logitScale), frozen.labels);
   };
   const step = compile(
