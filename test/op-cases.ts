@@ -306,6 +306,29 @@ const ROWS: Record<string, OpCase> = {
     "real",
     ([x], y) => mul(y, add(mul(coop.sub(max(x, -1, { keepDims: true }), x), 2), 24 + 2 * Math.sqrt(rowWidth(x)))),
   ),
+  logSumExp: rows(
+    (x, { axis }) => coop.logSumExp(x, axis as number),
+    fc.constantFrom({ axis: -1 }, { axis: -1 }, { axis: 0 }),
+    "real",
+    ([x], y) => add(mul(abs(y), 4), add(mul(max(abs(x)), 2), 24 + 2 * Math.sqrt(x.size))),
+  ),
+  crossEntropy: {
+    calls: fc
+      .tuple(
+        extent(9, false),
+        fc.constantFrom(1, 3, 9, 17, 40),
+        fc.constantFrom<DType>("i32", "u32"),
+        fc.constantFrom(0, 0.25),
+      )
+      .chain(([count, classes, type, smoothing]) =>
+        fc
+          .tuple(argument([count, classes]), argument([count], { dtype: type, domain: "index", zeros: true }))
+          .map((args) => ({ args, attrs: { smoothing } })),
+      ),
+    apply: ([x, labels], attrs) => apply(op("crossEntropy"), [x, labels, coop.logSumExp(x)], attrs),
+    bound: ([x]) => add(mul(max(abs(x)), 8), 32 + 2 * Math.sqrt(rowWidth(x))),
+    order: 2,
+  },
   standardize: rows(
     (x, { epsilon: e }) => coop.standardize(x, e as number),
     epsilon,

@@ -1,4 +1,3 @@
-import { gridFor } from "../codegen.ts";
 import { isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op } from "../op.ts";
@@ -8,6 +7,7 @@ import { apply, type Tensor } from "../tensor.ts";
 import { type AttentionPattern, densePattern } from "./attention-pattern.ts";
 import { arange } from "./basic.ts";
 import { cast, greaterEqual, less, logicalAnd, logicalOr, mul, sub, where } from "./elementwise.ts";
+import { laneKernels } from "./lanes.ts";
 import { matmul } from "./matmul.ts";
 import { sum } from "./reduce.ts";
 import { logSumExp, softmax } from "./rows.ts";
@@ -18,25 +18,6 @@ const MASKED = -1e30;
 
 // ---- how the kernels are launched -----------------------------------------------------------------------------------
 
-/** Invocations of a workgroup where each works alone. */
-const ALONE = 64;
-
-/** The lanes that share a row are a subgroup: no barrier, and sums over them are one instruction. */
-const shared = (lanes: number): string => `
-const WORKGROUP = ${lanes};
-const LANES = ${lanes}u;
-fn unitOf(group: vec3u, local: u32, grid: u32) -> u32 { return group.x + group.y * grid; }
-fn laneOf(local: u32) -> u32 { return local; }
-fn across(x: f32) -> f32 { return subgroupAdd(x); }
-`;
-const alone = `
-const WORKGROUP = ${ALONE};
-const LANES = 1u;
-fn unitOf(group: vec3u, local: u32, grid: u32) -> u32 { return (group.x + group.y * grid) * ${ALONE}u + local; }
-fn laneOf(local: u32) -> u32 { return 0u; }
-fn across(x: f32) -> f32 { return x; }
-`;
-
 const widthOf = (x: Aval): number => x.shape[2];
 
 /** Both ways to run one of the shaders; its unit of work is a row and head of input `unit`. */
@@ -45,55 +26,34 @@ function kernels(
   source: string,
   { unit, value, strided = 3, binds }: { unit: number; value: number; strided?: number; binds?: number },
 ): Kernel[] {
-  const params = ({ inputs, attrs }: KernelCall, perGroup: number) => {
-    const [rows, heads] = inputs[unit].shape;
-    const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
-      const {
-        offset,
-        strides: [row, head, dim],
-      } = inputs[i];
-      return Object.entries({ OFFSET: offset, ROW: row, HEAD: head, DIM: dim }).map(([key, n]) => [
-        `${letter}_${key}`,
-        n,
-      ]);
-    });
-    const [grid] = gridFor(rows * heads, perGroup);
-    return {
-      UNITS: rows * heads,
-      GRID: grid,
-      HEADS: heads,
-      SCALE: attrs.scale as number,
-      ...Object.fromEntries(strides),
-    };
-  };
-  const constants = (inputs: readonly Aval[], lanes: number) => {
-    const [dim, valueDim] = [widthOf(inputs[0]), widthOf(inputs[value])];
-    return `const DIM = ${dim}u;
+  return laneKernels({
+    name,
+    source,
+    strided,
+    binds,
+    units: ({ inputs }) => inputs[unit].shape[0] * inputs[unit].shape[1],
+    params: ({ inputs, attrs }: KernelCall) => {
+      const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
+        const {
+          offset,
+          strides: [row, head, dim],
+        } = inputs[i];
+        return Object.entries({ OFFSET: offset, ROW: row, HEAD: head, DIM: dim }).map(([key, n]) => [
+          `${letter}_${key}`,
+          n,
+        ]);
+      });
+      return { HEADS: inputs[unit].shape[1], SCALE: attrs.scale as number, ...Object.fromEntries(strides) };
+    },
+    constants: (inputs, lanes) => {
+      const [dim, valueDim] = [widthOf(inputs[0]), widthOf(inputs[value])];
+      return `const DIM = ${dim}u;
 const OWN = ${Math.ceil(dim / lanes)}u;
 const VALUE_DIM = ${valueDim}u;
 const VALUE_OWN = ${Math.ceil(valueDim / lanes)}u;
 `;
-  };
-  const units = ({ inputs }: KernelCall): number => inputs[unit].shape[0] * inputs[unit].shape[1];
-  return [
-    {
-      name,
-      subgroup: 8,
-      strided,
-      binds,
-      source: (inputs, lanes) => shared(lanes) + constants(inputs, lanes) + source,
-      params: (call) => params(call, 1),
-      workgroups: (call) => gridFor(units(call), 1),
     },
-    {
-      name: `${name}-alone`,
-      strided,
-      binds,
-      source: (inputs) => alone + constants(inputs, 1) + source,
-      params: (call) => params(call, ALONE),
-      workgroups: (call) => gridFor(units(call), ALONE),
-    },
-  ];
+  });
 }
 
 // ---- what they compute ----------------------------------------------------------------------------------------------

@@ -1,30 +1,15 @@
 import { gridFor } from "../codegen.ts";
 import type { DType } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
-import { type Attrs, defineOp, type Kernel, type Values } from "../op.ts";
+import { type Attrs, defineOp, type KernelCall, type Values } from "../op.ts";
 import { shaders } from "../shaders.ts";
 import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat } from "./basic.ts";
 import { add, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
+import { rowKernels } from "./lanes.ts";
 import { max, mean, sum } from "./reduce.ts";
-import { reshape, swapAxes } from "./view.ts";
-
-/** A kernel with one invocation for each row of the last axis. */
-const rowKernel = (
-  name: string,
-  source: string,
-  more: (attrs: Attrs) => Record<string, number> = () => ({}),
-): Kernel => ({
-  name,
-  source,
-  params: ({ inputs: [x], attrs }) => {
-    const width = x.shape[x.shape.length - 1];
-    const rows = sizeOf(x.shape) / width;
-    return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, ...more(attrs) };
-  },
-  workgroups: ({ inputs: [x] }) => gridFor(sizeOf(x.shape) / x.shape[x.shape.length - 1]),
-});
+import { reshape, swapAxes, transpose } from "./view.ts";
 
 const last = { keepDims: true } as const;
 
@@ -34,7 +19,7 @@ const SOFTMAX = defineOp({
   vjp: ({ g, output: y }) => mul(y, sub(g, sum(mul(g, y), -1, last))),
   run: {
     kind: "kernel",
-    kernels: [rowKernel("softmax", shaders.softmax)],
+    kernels: rowKernels("softmax", shaders.softmax),
     composed: ([x]) => {
       const e = exp(sub(x, max(x, -1, last)));
       return div(e, sum(e, -1, last));
@@ -52,15 +37,30 @@ const onAxis = (name: string, x: Tensor, axis: number, f: (x: Tensor) => Tensor)
 /** exp(x) normalised to sum 1 along an axis, the last where none is named. */
 export const softmax = (x: Tensor, axis = -1): Tensor => onAxis("softmax", x, axis, (t) => apply(SOFTMAX, [t]));
 
+const LOG_SUM_EXP = defineOp({
+  name: "logSumExp",
+  result: ([x]) => ({ shape: x.shape.slice(0, -1), dtype: x.dtype }),
+  vjp: ({ g, inputs: [x], output }) => {
+    const column = (t: Tensor) => reshape(t, [...t.shape, 1]);
+    return mul(exp(sub(x, column(output))), column(g));
+  },
+  run: {
+    kind: "kernel",
+    kernels: rowKernels("log-sum-exp", shaders.logSumExp, { columns: () => 0 }),
+    composed: ([x]) => {
+      const largest = max(x, -1, last);
+      return reshape(add(log(sum(exp(sub(x, largest)), -1, last)), largest), x.shape.slice(0, -1));
+    },
+  },
+});
+
 /** log Σ exp(x) along an axis, which vanishes; shifted by the maximum, so that it does not overflow. */
 export function logSumExp(x: Tensor, axis = -1): Tensor {
+  expectFloat("logSumExp", x);
   const at = normalizeAxis("logSumExp", axis, x.rank);
-  const largest = max(x, at, last);
-  const total = add(log(sum(exp(sub(x, largest)), at, last)), largest);
-  return reshape(
-    total,
-    x.shape.filter((_, i) => i !== at),
-  );
+  if (x.shape[at] === 0) throw new ShapeError(`logSumExp: ${showShape(x.shape)} has no elements along axis ${at}`);
+  const moved = at === x.rank - 1 ? x : transpose(x, [...x.shape.keys()].filter((i) => i !== at).concat(at));
+  return apply(LOG_SUM_EXP, [moved]);
 }
 
 /** log softmax(x) along an axis, the last where none is named. */
@@ -80,7 +80,7 @@ const moments = (x: Tensor) => {
   return { centred, variance: mean(square(centred), -1, last) };
 };
 const epsilonOf = (attrs: Attrs): number => attrs.epsilon as number;
-const epsilonConstant = (attrs: Attrs) => ({ EPSILON: epsilonOf(attrs) });
+const epsilonField = ({ attrs }: KernelCall) => ({ EPSILON: epsilonOf(attrs) });
 
 const STANDARDIZE = defineOp({
   name: "standardize",
@@ -88,7 +88,7 @@ const STANDARDIZE = defineOp({
   vjp: ({ g, inputs: [x], attrs }) => apply(STANDARDIZE_GRAD, [x, g], attrs),
   run: {
     kind: "kernel",
-    kernels: [rowKernel("standardize", shaders.standardize, epsilonConstant)],
+    kernels: rowKernels("standardize", shaders.standardize, { fields: epsilonField }),
     composed: ([x], attrs) => {
       const { centred, variance } = moments(x);
       return mul(centred, rsqrt(add(variance, epsilonOf(attrs))));
@@ -109,7 +109,7 @@ const STANDARDIZE_GRAD = defineOp({
   result: ([x]) => x,
   run: {
     kind: "kernel",
-    kernels: [rowKernel("standardize-grad", shaders.standardizeGrad, epsilonConstant)],
+    kernels: rowKernels("standardize-grad", shaders.standardizeGrad, { fields: epsilonField }),
     composed: standardizeGrad,
   },
 });
@@ -164,7 +164,18 @@ const TOP_K = defineOp({
   },
   run: {
     kind: "kernel",
-    kernels: [rowKernel("top-k", shaders.topK, (attrs) => ({ K: attrs.k as number }))],
+    kernels: [
+      {
+        name: "top-k",
+        source: shaders.topK,
+        params: ({ inputs: [x], attrs }) => {
+          const width = x.shape[x.shape.length - 1];
+          const rows = sizeOf(x.shape) / width;
+          return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, K: attrs.k as number };
+        },
+        workgroups: ({ inputs: [x] }) => gridFor(sizeOf(x.shape) / x.shape[x.shape.length - 1]),
+      },
+    ],
   },
 });
 
