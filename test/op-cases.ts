@@ -335,15 +335,34 @@ const ROWS: Record<string, OpCase> = {
     "real",
     ([x], _, { epsilon: e }) => standardized(x, e as number),
   ),
-  standardizeGrad: {
+  layerNorm: {
+    calls: fc
+      .tuple(shape(1, 4, { empty: false }), epsilon, fc.constantFrom(...FLOATS))
+      .chain(([from, attrs, dtype]) =>
+        fc
+          .tuple(
+            argument(from, { dtype }),
+            argument([from.at(-1)!], { dtype, domain: "other" }),
+            argument([from.at(-1)!]),
+          )
+          .map((args) => ({ args, attrs })),
+      ),
+    apply: ([x, weight, bias], { epsilon: e }) => coop.layerNorm(x, weight, bias, e as number),
+    bound: ([x, weight, bias], _, { epsilon: e }) =>
+      add(mul(standardized(x, e as number), add(max(abs(weight)), 1)), mul(max(abs(bias)), 4)),
+    order: 2,
+  },
+  layerNormGrad: {
     calls: fc
       .tuple(shape(1, 4, { empty: false }), epsilon)
       .chain(([from, attrs]) =>
-        fc.tuple(argument(from), argument(from, { domain: "other" })).map((args) => ({ args, attrs })),
+        fc
+          .tuple(argument(from), argument([from.at(-1)!]), argument(from, { domain: "other" }))
+          .map((args) => ({ args, attrs })),
       ),
-    apply: (inputs, attrs) => apply(op("standardizeGrad"), inputs, attrs),
-    bound: ([x, g], _, { epsilon: e }) =>
-      mul(standardized(x, e as number), add(max(abs(g), -1, { keepDims: true }), 1)),
+    apply: (inputs, attrs) => apply(op("layerNormGrad"), inputs, attrs),
+    bound: ([x, gain, g], _, { epsilon: e }) =>
+      mul(standardized(x, e as number), add(mul(max(abs(g), -1, { keepDims: true }), max(abs(gain))), 1)),
     order: 2,
   },
   topKIndices: {

@@ -245,8 +245,8 @@ mul+sum
 attention-grad-key-alone
 attention-grad-query-alone
 attention-grad-value-alone+add
-matmul+mul
-standardize-grad-alone+add
+matmul
+layer-norm-grad-alone+add
 scatter-add+mul+add+sub
 matmul+mul+add+sub
 matmul+mul+add+sub

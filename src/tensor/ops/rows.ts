@@ -1,15 +1,15 @@
 import { gridFor } from "../codegen.ts";
-import type { DType } from "../dtype.ts";
+import { type DType, promote } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
-import { type Attrs, defineOp, type KernelCall, type Values } from "../op.ts";
+import { type Attrs, defineOp, type KernelCall, type Op, type Values } from "../op.ts";
 import { shaders } from "../shaders.ts";
 import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { expectFloat } from "./basic.ts";
-import { add, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
+import { expectFloat, ones } from "./basic.ts";
+import { add, cast, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
 import { rowKernels } from "./lanes.ts";
 import { max, mean, sum } from "./reduce.ts";
-import { reshape, swapAxes, transpose } from "./view.ts";
+import { reshape, sumTo, swapAxes, transpose } from "./view.ts";
 
 const last = { keepDims: true } as const;
 
@@ -79,13 +79,14 @@ const moments = (x: Tensor) => {
   const centred = sub(x, mean(x, -1, last));
   return { centred, variance: mean(square(centred), -1, last) };
 };
+const widthOf = (x: Tensor): number => x.shape[x.rank - 1];
 const epsilonOf = (attrs: Attrs): number => attrs.epsilon as number;
 const epsilonField = ({ attrs }: KernelCall) => ({ EPSILON: epsilonOf(attrs) });
 
 const STANDARDIZE = defineOp({
   name: "standardize",
   result: ([x]) => x,
-  vjp: ({ g, inputs: [x], attrs }) => apply(STANDARDIZE_GRAD, [x, g], attrs),
+  vjp: ({ g, inputs: [x], attrs }) => apply(LAYER_NORM_GRAD, [x, ones([widthOf(x)], x.dtype), g], attrs),
   run: {
     kind: "kernel",
     kernels: rowKernels("standardize", shaders.standardize, { fields: epsilonField }),
@@ -96,21 +97,35 @@ const STANDARDIZE = defineOp({
   },
 });
 
-/** (x, g) → the gradient of standardize: a function of its own, so that second derivatives exist. */
-const standardizeGrad = ([x, g]: readonly Tensor[], attrs: Attrs): Tensor => {
-  const { centred, variance } = moments(x);
-  const scale = rsqrt(add(variance, epsilonOf(attrs)));
-  const y = mul(centred, scale);
-  return mul(sub(sub(g, mean(g, -1, last)), mul(y, mean(mul(g, y), -1, last))), scale);
-};
-
-const STANDARDIZE_GRAD = defineOp({
-  name: "standardizeGrad",
+/** (x, gain [D], g) → the gradient of gain · standardize(x) with respect to x. */
+const LAYER_NORM_GRAD = defineOp({
+  name: "layerNormGrad",
   result: ([x]) => x,
   run: {
     kind: "kernel",
-    kernels: rowKernels("standardize-grad", shaders.standardizeGrad, { fields: epsilonField }),
-    composed: standardizeGrad,
+    kernels: rowKernels("layer-norm-grad", shaders.layerNormGrad, { fields: epsilonField }),
+    composed: ([x, gain, g], attrs) => {
+      const { centred, variance } = moments(x);
+      const scale = rsqrt(add(variance, epsilonOf(attrs)));
+      const y = mul(centred, scale);
+      const gy = mul(g, gain);
+      return mul(sub(sub(gy, mean(gy, -1, last)), mul(y, mean(mul(gy, y), -1, last))), scale);
+    },
+  },
+});
+
+/** (x, weight [D], bias [D]). Forward, weight and bias are fused into the kernel of standardize. */
+const LAYER_NORM: Op = defineOp({
+  name: "layerNorm",
+  result: ([x]) => x,
+  vjp: ({ g, wrt, inputs: [x, weight], attrs }) => {
+    if (wrt === 0) return apply(LAYER_NORM_GRAD, [x, weight, g], attrs);
+    return sumTo(wrt === 1 ? mul(g, apply(STANDARDIZE, [x], attrs)) : g, weight.shape);
+  },
+  run: {
+    kind: "kernel",
+    kernels: [],
+    composed: ([x, weight, bias], attrs) => add(mul(apply(STANDARDIZE, [x], attrs), weight), bias),
   },
 });
 
@@ -140,7 +155,10 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
       );
     }
   }
-  return add(mul(standardize(x, epsilon), weight), bias);
+  expectFloat("layerNorm", x);
+  if (x.size === 0) return x;
+  const dtype = promote("layerNorm", promote("layerNorm", x.dtype, weight.dtype), bias.dtype);
+  return apply(LAYER_NORM, [cast(x, dtype), cast(weight, dtype), cast(bias, dtype)], { epsilon });
 }
 
 /** x / ‖x‖₂ along an axis, the last where none is named. */
