@@ -15,6 +15,7 @@ import {
   openSafetensors,
   pretrainLoss,
   type TensorToStore,
+  textBatch,
   writeSafetensors,
 } from "../src/clip/index.ts";
 import { normalise } from "../src/clip/preprocess.ts";
@@ -62,15 +63,12 @@ function batchAt(step: number) {
     );
   });
   const texts = pairs.map((pair) => captionFor(pair.latent, seed, 0, webTail));
-  const { ids, length } = tokenizer.tokenize(texts);
-  const ends = Int32Array.from(texts, (_, i) => ids.subarray(i * length, (i + 1) * length).indexOf(tokenizer.endToken));
-  const kept = Math.min(length, Math.ceil((Math.max(...ends) + 1) / 4) * 4);
-  const cut = new Int32Array(batchSize * kept);
-  for (let i = 0; i < batchSize; i++) cut.set(ids.subarray(i * length, i * length + kept), i * kept);
+  const rows = tokenizer.tokenize(texts);
+  const longest = Math.max(...texts.map((_, i) => rows.ids.subarray(i * rows.length).indexOf(tokenizer.endToken) + 1));
+  const padTo = Math.min(rows.length, Math.ceil(longest / 4) * 4);
   return {
     images: tensor(images, [batchSize, 3, PICTURE_SIZE, PICTURE_SIZE]),
-    ids: tensor(cut, [batchSize, kept]),
-    ends: tensor(ends),
+    ...textBatch(rows, tokenizer, { padTo }),
   };
 }
 

@@ -20,14 +20,14 @@ struct Params {
   V_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> v: array<In2>;
-@group(0) @binding(3) var<storage, read> g: array<In3>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> v: array<Piece2>;
+@group(0) @binding(3) var<storage, read> g: array<Piece3>;
 @group(0) @binding(4) var<storage, read> lse: array<In4>;
 @group(0) @binding(5) var<storage, read> delta: array<In5>;
 @group(0) @binding(6) var<storage, read> readers: array<In6>;
-@group(0) @binding(7) var<storage, read_write> dk: array<Out>;
+@group(0) @binding(7) var<storage, read_write> dk: array<OutPiece>;
 @group(0) @binding(8) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -40,40 +40,38 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qAt = P.Q_OFFSET + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + j * P.K_ROW + h * P.K_HEAD;
   let vAt = P.V_OFFSET + j * P.V_ROW + h * P.V_HEAD;
-  var key: array<f32, OWN>;
+  var key: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    key[c] = select(0.0, f32(k[kAt + min(d, DIM - 1u) * P.K_DIM]) * P.SCALE, d < DIM);
+    key[c] = select(Piece(), Piece(k[kAt + min(d, PIECES - 1u) * P.K_DIM]) * P.SCALE, d < PIECES);
   }
-  var value: array<f32, VALUE_OWN>;
+  var value: array<Piece, VALUE_OWN>;
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    value[c] = select(0.0, f32(v[vAt + min(e, VALUE_DIM - 1u) * P.V_DIM]), e < VALUE_DIM);
+    value[c] = select(Piece(), Piece(v[vAt + min(e, VALUE_PIECES - 1u) * P.V_DIM]), e < VALUE_PIECES);
   }
-  var sum: array<f32, OWN>;
+  var sum: array<Piece, OWN>;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(readers[4u * j + s + 1u]);
     for (var i = u32(readers[4u * j + s]); i < end; i++) {
       let at = i * P.HEADS + h;
-      var query: array<f32, OWN>;
-      var parts = vec2f();
+      var query: array<Piece, OWN>;
+      var part = Piece();
+      var partAbove = Piece();
       for (var c = 0u; c < OWN; c++) {
-        query[c] = f32(q[qAt + i * P.Q_ROW + min(c * LANES + lane, DIM - 1u) * P.Q_DIM]);
-        parts.x = fma(query[c], key[c], parts.x);
+        query[c] = Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]);
+        part = fma(query[c], key[c], part);
       }
       for (var c = 0u; c < VALUE_OWN; c++) {
-        parts.y = fma(f32(g[at * VALUE_DIM + min(c * LANES + lane, VALUE_DIM - 1u)]), value[c], parts.y);
+        partAbove = fma(Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), value[c], partAbove);
       }
-      let weight = exp(across(parts.x) - f32(lse[at]));
-      let slope = weight * (across(parts.y) - f32(delta[at]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(slope, query[c], sum[c]); }
+      let weight = exp(across(sumOf(part)) - f32(lse[at]));
+      let slope = weight * (across(sumOf(partAbove)) - f32(delta[at]));
+      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), query[c], sum[c]); }
     }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) {
-      let at = unit * DIM + d;
-      dk[at] = finish(sum[c] * P.SCALE, at, d);
-    }
+    if (d < PIECES) { dk[unit * PIECES + d] = finished(sum[c] * P.SCALE, unit * PIECES + d, d); }
   }
 }

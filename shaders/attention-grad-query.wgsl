@@ -19,14 +19,14 @@ struct Params {
   V_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> v: array<In2>;
-@group(0) @binding(3) var<storage, read> g: array<In3>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> v: array<Piece2>;
+@group(0) @binding(3) var<storage, read> g: array<Piece3>;
 @group(0) @binding(4) var<storage, read> lse: array<In4>;
 @group(0) @binding(5) var<storage, read> delta: array<In5>;
 @group(0) @binding(6) var<storage, read> spans: array<In6>;
-@group(0) @binding(7) var<storage, read_write> dq: array<Out>;
+@group(0) @binding(7) var<storage, read_write> dq: array<OutPiece>;
 @group(0) @binding(8) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -39,40 +39,38 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + h * P.K_HEAD;
   let vAt = P.V_OFFSET + h * P.V_HEAD;
-  var query: array<f32, OWN>;
+  var query: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+    query[c] = select(Piece(), Piece(q[qAt + min(d, PIECES - 1u) * P.Q_DIM]) * P.SCALE, d < PIECES);
   }
-  var above: array<f32, VALUE_OWN>;
+  var above: array<Piece, VALUE_OWN>;
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    above[c] = select(0.0, f32(g[unit * VALUE_DIM + min(e, VALUE_DIM - 1u)]), e < VALUE_DIM);
+    above[c] = select(Piece(), Piece(g[unit * VALUE_PIECES + min(e, VALUE_PIECES - 1u)]), e < VALUE_PIECES);
   }
-  var sum: array<f32, OWN>;
+  var sum: array<Piece, OWN>;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(spans[4u * i + s + 1u]);
     for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var key: array<f32, OWN>;
-      var parts = vec2f();
+      var key: array<Piece, OWN>;
+      var part = Piece();
+      var partAbove = Piece();
       for (var c = 0u; c < OWN; c++) {
-        key[c] = f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]);
-        parts.x = fma(query[c], key[c], parts.x);
+        key[c] = Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]);
+        part = fma(query[c], key[c], part);
       }
       for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = f32(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_DIM - 1u) * P.V_DIM]);
-        parts.y = fma(above[c], value, parts.y);
+        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+        partAbove = fma(above[c], value, partAbove);
       }
-      let weight = exp(across(parts.x) - f32(lse[unit]));
-      let slope = weight * (across(parts.y) - f32(delta[unit]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(slope, key[c], sum[c]); }
+      let weight = exp(across(sumOf(part)) - f32(lse[unit]));
+      let slope = weight * (across(sumOf(partAbove)) - f32(delta[unit]));
+      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), key[c], sum[c]); }
     }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) {
-      let at = unit * DIM + d;
-      dq[at] = finish(sum[c] * P.SCALE, at, d);
-    }
+    if (d < PIECES) { dq[unit * PIECES + d] = finished(sum[c] * P.SCALE, unit * PIECES + d, d); }
   }
 }

@@ -271,3 +271,39 @@ test("doctor: every kernel agrees with float64", { timeout: TIMEOUT }, async () 
   assert.equal(report.ok, true);
   assert.ok(report.tests.length >= 15);
 });
+
+describe("profile", { concurrency: 2 }, () => {
+  test("a training step, with a trace", { timeout: TIMEOUT }, async () => {
+    const file = join(root, "trace.json");
+    const flags = ["--names", "cat,dog,sea", "--context-tokens", "3", "--batch", "4", "--steps", "2"];
+    const report = json(await coop("profile", "train", ...flags, "--position", "middle", "--trace", file, "--json"));
+    assert.equal(report.model, "tiny-clip");
+    assert.equal(report.position, "middle");
+    assert.equal(report.program.name, "the CoOp step");
+    assert.equal(report.program.runs, 3);
+    assert.ok(report.peaks.gflops > 0);
+    assert.ok(report.program.dispatches.some(({ site }: { site: string }) => /residualBlock/.test(site)));
+    const { traceEvents } = JSON.parse(readFileSync(file, "utf8"));
+    assert.ok(traceEvents.length > 3 * report.program.dispatches.length);
+  });
+  test("the towers", { timeout: TIMEOUT }, async () => {
+    const { code, stdout, stderr } = await coop("profile", "images", "--batch", "2", "--steps", "1");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^model tiny-clip, batch 2\n\nencodeImage: [\d.]+ ms/);
+    assert.match(stdout, /block\.ts:\d+ residualBlock/);
+    assert.match((await coop("profile", "texts", "--classes", "3", "--steps", "1")).stdout, /\nencodeText: /);
+  });
+  test("wrong use and bad input", { timeout: TIMEOUT }, async () => {
+    refused(await coop("profile"), 2, /what to profile/);
+    refused(await coop("profile", "everything"), 2, /"everything" cannot be profiled/);
+    refused(await coop("profile", "images", "--classes", "3"), 2, /--classes means nothing for images/);
+    refused(await coop("profile", "train", "--names", "a,b", "--classes", "3"), 2, /exclude/);
+    refused(await coop("profile", "train", "--position", "behind"), 1, /--position is behind/);
+    refused(await coop("profile", "train", "--steps", "0"), 1, /--steps is 0/);
+    refused(
+      await coop("profile", "texts", "--steps", "1", "--trace", join(root, "no", "t.json")),
+      1,
+      /cannot be written/,
+    );
+  });
+});

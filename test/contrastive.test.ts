@@ -9,6 +9,7 @@ import {
   initClip,
   MAX_LOGIT_SCALE,
   pretrainLoss,
+  textBatch,
 } from "../src/clip/index.ts";
 import { compile, device, key, read, tensor } from "../src/tensor/index.ts";
 import { forEachLeaf } from "../src/tensor/tree.ts";
@@ -70,11 +71,14 @@ test("training tells pairs apart", TIMEOUT, async () => {
       Float32Array.from({ length: n * 3 * 64 }, (_, i) => Math.sin(i * (1 + Math.floor(i / 192)))),
       [n, 3, 8, 8],
     ),
-    ids: tensor(
-      Int32Array.from({ length: n * 4 }, (_, i) => (i % 4 === 0 ? 18 : i % 4 === 3 ? 19 : 1 + ((7 * i) % 17))),
-      [n, 4],
+    ...textBatch(
+      {
+        ids: Int32Array.from({ length: n * 4 }, (_, i) => (i % 4 === 0 ? 18 : i % 4 === 3 ? 19 : 1 + ((7 * i) % 17))),
+        count: n,
+        length: 4,
+      },
+      { endToken: 19, contextLength: config.text.contextLength },
     ),
-    ends: tensor(new Int32Array(n).fill(3)),
   };
   const optimizer = adamw({ learningRate: 0.01, weightDecay: 0 });
   const step = compile(

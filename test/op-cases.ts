@@ -452,13 +452,13 @@ function attention(
         causal: fc.boolean(),
         lastOnly: fc.boolean(),
         heads: fc.constantFrom(1, 2, 3),
-        width: fc.constantFrom(8, 9, 1),
-        valueWidth: fc.constantFrom(8, 5),
+        width: fc.constantFrom(8, 8, 8, 9, 1),
+        valueWidth: fc.constantFrom(8, 8, 8, 5),
         scale: fc.constantFrom(0.25, 1, 0.5),
         dtype: fc.constantFrom(...FLOATS),
       })
       .chain(({ heads, width, valueWidth, scale, dtype, ...rows }) => {
-        const { queries, keys } = patternOf(rows);
+        const [queries, keys] = Object.values(patternOf(rows)).map(({ shape: [n] }) => n);
         const shapes = [
           [queries, heads, width],
           [keys, heads, width],
@@ -534,6 +534,27 @@ const SCATTER: OpCase = {
   order: 2,
 };
 
+const SEGMENTS: OpCase = {
+  calls: fc
+    .tuple(
+      fc.array(fc.integer({ min: -1, max: 5 }), { minLength: 1, maxLength: 20 }),
+      shape(0, 2, { largest: 17 }),
+      fc.constantFrom(...FLOATS),
+    )
+    .chain(([index, row, dtype]) =>
+      argument([index.length, ...row], { dtype }).map((a) => ({ args: [a], attrs: { index } })),
+    ),
+  apply: ([updates], attrs) => {
+    const { index, places, starts } = coop.rowIndex(Int32Array.from(attrs.index as number[]), 6);
+    return apply(op("segmentSum"), [updates, places, starts, index]);
+  },
+  bound: ([updates], _, attrs) => {
+    const { index, places, starts } = coop.rowIndex(Int32Array.from(attrs.index as number[]), 6);
+    return summed(apply(op("segmentSum"), [abs(updates), places, starts, index]), index.size);
+  },
+  order: 2,
+};
+
 interface Window {
   readonly size: readonly [number, number];
   readonly stride: number;
@@ -565,6 +586,19 @@ const onWindows = (from: (w: Window) => Shape, f: (x: Tensor, w: Window) => Tens
   order: 2,
 });
 
+const CONV2D: OpCase = {
+  calls: fc
+    .tuple(window, fc.constantFrom(1, 3, 8, 9), fc.constantFrom(...FLOATS))
+    .chain(([w, channels, dtype]) =>
+      fc
+        .tuple(argument(w.image, { dtype }), argument([channels, w.image[1], ...w.size], { dtype, domain: "other" }))
+        .map((args) => ({ args, attrs: { stride: w.stride, padding: w.padding } })),
+    ),
+  apply: ([x, weight], attrs) => coop.conv2d(x, weight, attrs),
+  bound: ([x, weight], _, attrs) => summed(coop.conv2d(abs(x), abs(weight), attrs), weight.size / weight.shape[0]),
+  order: 2,
+};
+
 const fold = (x: Tensor, w: Window): Tensor => apply(op("fold"), [x], unfolded(w).attrs);
 
 /** How every op of the library is tried, by name. */
@@ -577,6 +611,8 @@ export const CASES: Readonly<Record<string, OpCase>> = {
   ...ATTENTION,
   gather: GATHER,
   scatterAdd: SCATTER,
+  segmentSum: SEGMENTS,
+  conv2d: CONV2D,
   unfold: onWindows(
     (w) => w.image,
     (x, w) => coop.unfold(x, w.size, w),

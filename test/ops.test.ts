@@ -35,12 +35,15 @@ async function wrongValues(kase: OpCase, calls: readonly Call[]): Promise<string
   const trials = calls.map((call) => trialOf(kase, call));
   const onGpu = await read(trials.map(({ output }) => output));
   const given = new Map(trials.flatMap(({ data }) => [...data]));
+  const bounds = trials.map(({ inputs, output, call }) =>
+    isFloat(output.dtype) ? kase.bound?.(inputs, output, call.attrs) : undefined,
+  );
   const all = await readSources(
-    trials.map(({ output }) => output),
+    [...trials.map(({ output }) => output), ...bounds.filter((b) => b !== undefined)],
     given,
   );
-  return trials.flatMap(({ inputs, output, call }, n) => {
-    const bound = isFloat(output.dtype) ? kase.bound?.(inputs, output, call.attrs) : undefined;
+  return trials.flatMap(({ output, call }, n) => {
+    const bound = bounds[n];
     const [exact, allowed] = references(bound ? [output, bound] : [output], all);
     const got = onGpu[n];
     for (let i = 0; i < exact.length; i++) {

@@ -206,12 +206,13 @@ describe("a training step", { timeout: 60_000 }, () => {
   test("takes the dispatches and slots that it took when this was written", () => {
     const [p, m, loss] = step(params(), params(), tokens, labels);
     const lowered = lower([...coop.treeLeaves<Tensor>(p), ...coop.treeLeaves<Tensor>(m), loss], new Map(), OPTIONS);
-    const { slots, peakBytes } = plan(lowered.dispatches);
+    const { slots, peakBytes, liveBytes } = plan(lowered.dispatches);
+    assert.ok(peakBytes <= 1.15 * liveBytes, `${peakBytes} bytes planned where ${liveBytes} are alive at most`);
     assert.deepEqual(
       lowered.dispatches.map(({ label }) => label),
       DISPATCHES,
     );
-    assert.deepEqual({ slots: slots.length, peakBytes }, { slots: 14, peakBytes: 3352 });
+    assert.deepEqual({ slots: slots.length, peakBytes }, { slots: 14, peakBytes: 3336 });
   });
 
   test("learns", async () => {
@@ -239,8 +240,8 @@ matmul
 log-sum-exp-alone
 sub+exp+less+logicalAnd+where+mul+equal+cast+add+div
 matmul+mul+sigmoid+sub+add+div
-attention-log-sum-alone
 copy
+attention-log-sum-alone
 mul+sum
 attention-grad-key-alone
 attention-grad-query-alone

@@ -2,6 +2,7 @@ import { isFloat } from "../tensor/dtype.ts";
 import { CoopError } from "../tensor/errors.ts";
 import { add } from "../tensor/ops/elementwise.ts";
 import { identity } from "../tensor/ops/view.ts";
+import { withSite } from "../tensor/site.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /**
@@ -31,11 +32,14 @@ export function backward(
     const g = gradients.get(node);
     if (!g || targets.has(node)) continue;
     const wanted = node.inputs.flatMap((input, i) => (path.has(input) ? [i] : []));
-    const rule = gradientRule(node, g);
-    for (const i of wanted) {
-      const part = rule(i);
-      if (part) accumulate(node.inputs[i], part);
-    }
+    const propagate = () => {
+      const rule = gradientRule(node, g);
+      for (const i of wanted) {
+        const part = rule(i);
+        if (part) accumulate(node.inputs[i], part);
+      }
+    };
+    withSite(node, propagate, "∇ ");
   }
   return wrt.map((node) => gradients.get(node));
 }

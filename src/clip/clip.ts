@@ -4,6 +4,7 @@ import { type ClipConfig, readConfig } from "./config.ts";
 import type { ClipParams } from "./params.ts";
 import { clipPreprocess, type PreprocessOptions, preprocess, readPreprocess } from "./preprocess.ts";
 import type { Picture } from "./resize.ts";
+import { packSequences } from "./rows.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { type ModelFiles, modelFiles, readJson, sha256 } from "./source.ts";
 import { loadTokenizer, type Tokenizer, type TokenRows } from "./tokenizer.ts";
@@ -104,7 +105,7 @@ export async function makeClip({ name, config, params, tokenizer, pixels, sha256
     sha256: hash,
     logitScale: Math.exp((await params.logitScale.data())[0]),
     encodeImage: image,
-    encodeText: (tokens) => text(textBatch(tokens, tokenizer.endToken)),
+    encodeText: (tokens) => text(textBatch(tokens, tokenizer)),
     tokenize: (texts) => tokenizer.tokenize(texts),
     preprocess: (picture) => preprocess(picture, pixels),
     free: () => {
@@ -115,17 +116,24 @@ export async function makeClip({ name, config, params, tokenizer, pixels, sha256
   };
 }
 
-/** Token rows on the device, cut behind the last end token: exact, since the text tower is causal. */
-export function textBatch({ ids, count, length }: TokenRows, endToken: number): TextBatch {
-  const ends = Int32Array.from({ length: count }, (_, i) => {
-    const end = ids.subarray(i * length, (i + 1) * length).indexOf(endToken);
+/**
+ * Texts on the device: cut behind their end tokens, packed, their common beginning once (see `packSequences`).
+ *
+ * @param options.padTo a length for all texts instead, so that batches of other texts have the same shapes
+ */
+export function textBatch(
+  { ids, count, length }: TokenRows,
+  { endToken, contextLength }: Pick<Tokenizer, "endToken" | "contextLength">,
+  { padTo }: { padTo?: number } = {},
+): TextBatch {
+  const texts = Array.from({ length: count }, (_, i) => {
+    const row = ids.subarray(i * length, (i + 1) * length);
+    const end = row.indexOf(endToken);
     if (end < 0) throw new FormatError(`token row ${i} has no end token (${endToken})`);
-    return end;
+    return [...row.subarray(0, end + 1)];
   });
-  const kept = Math.max(0, ...ends) + 1;
-  const cut = new Int32Array(count * kept);
-  for (let i = 0; i < count; i++) cut.set(ids.subarray(i * length, i * length + kept), i * kept);
-  return { ids: tensor(cut, [count, kept]), ends: tensor(ends, [count]) };
+  const { items, rows } = packSequences(texts, (id) => id, { contextLength, padTo });
+  return { ids: tensor(Int32Array.from(items, (id) => id ?? -1)), rows };
 }
 
 /**

@@ -1,3 +1,4 @@
+export { applyNorm, type Projected, project } from "./block.ts";
 export { type Clip, type ClipParts, imageFeatures, loadClip, makeClip, textBatch } from "./clip.ts";
 export {
   type ClipConfig,
@@ -26,6 +27,7 @@ export {
   setPictureDecoder,
 } from "./picture.ts";
 export { clipPreprocess, type PreprocessOptions, preprocess, readPreprocess, resizeBox } from "./preprocess.ts";
+export { type PackedSequences, type PackOptions, packSequences, type SequenceRows } from "./rows.ts";
 export {
   openSafetensors,
   type Safetensors,

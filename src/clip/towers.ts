@@ -1,20 +1,20 @@
 import {
   add,
-  arange,
   broadcastTo,
   concat,
   conv2d,
   gather,
+  gatherRows,
   linear,
-  mul,
   reshape,
   slice,
   type Tensor,
   transpose,
 } from "../tensor/index.ts";
-import { applyNorm, type LayerOptions, residualBlock } from "./block.ts";
+import { applyNorm, type LayerOptions, type Projected, transformer } from "./block.ts";
 import { type ClipConfig, gridOf } from "./config.ts";
 import type { TextParams, VisionParams } from "./params.ts";
+import { pictureRows, type SequenceRows } from "./rows.ts";
 
 /**
  * CLIP's vision transformer (Dosovitskiy et al., arXiv 2010.11929, with a norm before the blocks).
@@ -31,25 +31,18 @@ export function encodeImage(p: VisionParams, config: ClipConfig, images: Tensor)
   const patches = conv2d(whole, p.patchEmbedding, { stride: patchSize }); // [B, W, G, G]
   const tokens = transpose(reshape(patches, [batch, width, grid * grid]), [0, 2, 1]); // [B, G², W]
   const first = broadcastTo(p.classEmbedding, [batch, 1, width]);
+  const length = 1 + grid * grid;
   const embedded = add(concat([first, tokens], 1), p.positionalEmbedding); // [B, 1 + G², W]
-  const options: LayerOptions = {
-    heads,
-    causal: false,
-    activation: config.activation,
-    epsilon: config.layerNormEpsilon,
-  };
-  let x = applyNorm(p.preNorm, embedded, config.layerNormEpsilon);
-  for (const block of p.blocks) x = residualBlock(block, x, options);
-  const summary = reshape(slice(x, [0, 0], [batch, 1]), [batch, width]); // the class token
+  const x = applyNorm(p.preNorm, reshape(embedded, [batch * length, width]), config.layerNormEpsilon);
+  const summary = transformer(p.blocks, x, pictureRows(batch, length), layersOf(config, heads)); // [B, W]
   return linear(applyNorm(p.postNorm, summary, config.layerNormEpsilon), p.projection);
 }
 
-/** Token ids cut at the last end of the batch: what follows has no influence, since the tower is causal. */
+/** Texts as rows of one flat list. */
 export interface TextBatch {
-  /** i32 [K, T], T at most the context length. */
+  /** i32 [N]; −1 where a row pads. */
   readonly ids: Tensor;
-  /** Position of the end token in each row: i32 [K]. */
-  readonly ends: Tensor;
+  readonly rows: SequenceRows;
 }
 
 /**
@@ -57,27 +50,34 @@ export interface TextBatch {
  *
  * @returns features [K, E], not normalised
  */
-export const encodeText = (p: TextParams, config: ClipConfig, { ids, ends }: TextBatch): Tensor =>
-  encodeEmbeddings(p, config, gather(p.tokenEmbedding, ids), ends);
+export const encodeText = (p: TextParams, config: ClipConfig, { ids, rows }: TextBatch): Tensor =>
+  encodeEmbeddings(
+    p,
+    config,
+    add(gather(p.tokenEmbedding, ids), gatherRows(p.positionalEmbedding, rows.positions)),
+    rows,
+  );
 
 /**
  * Text transformer on embeddings: what prompt learning puts its context vectors into.
  *
- * @param embeddings [K, T, D] without positions
- * @param ends position of the end token in each row: i32 [K]
+ * @param embeddings [N, D], positions added
+ * @param first the projections of the first block, where they are known
  * @returns features [K, E], not normalised
  */
-export function encodeEmbeddings(p: TextParams, config: ClipConfig, embeddings: Tensor, ends: Tensor): Tensor {
-  const [count, length, width] = embeddings.shape;
-  const options: LayerOptions = {
-    heads: config.text.heads,
-    causal: true,
-    activation: config.activation,
-    epsilon: config.layerNormEpsilon,
-  };
-  let x = add(embeddings, slice(p.positionalEmbedding, [0], [length]));
-  for (const block of p.blocks) x = residualBlock(block, x, options);
-  const at = add(mul(arange(count), length), ends); // rows of the flat [K T, D]
-  const last = gather(reshape(x, [count * length, width]), at); // [K, D]
-  return linear(applyNorm(p.finalNorm, last, config.layerNormEpsilon), p.projection);
+export function encodeEmbeddings(
+  p: TextParams,
+  config: ClipConfig,
+  embeddings: Tensor,
+  rows: SequenceRows,
+  first?: Projected,
+): Tensor {
+  const ends = transformer(p.blocks, embeddings, rows, layersOf(config, config.text.heads), first); // [K, D]
+  return linear(applyNorm(p.finalNorm, ends, config.layerNormEpsilon), p.projection);
 }
+
+const layersOf = (config: ClipConfig, heads: number): LayerOptions => ({
+  heads,
+  activation: config.activation,
+  epsilon: config.layerNormEpsilon,
+});

@@ -27,7 +27,7 @@ export async function classFeatures(
   templates: readonly string[],
 ): Promise<Float32Array> {
   if (classNames.length === 0) throw new InputError("there are no class names to compare with");
-  const batches = templates.map((t) => textBatch(clip.tokenize(fillTemplate(t, classNames)), clip.tokenizer.endToken));
+  const batches = templates.map((t) => textBatch(clip.tokenize(fillTemplate(t, classNames)), clip.tokenizer));
   const average = compile(() =>
     l2Normalize(mean(stack(batches.map((batch) => l2Normalize(encodeText(clip.params.text, clip.config, batch)))), 0)),
   );

@@ -5,7 +5,14 @@ export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
 export { MersenneTwister } from "./mersenne.ts";
 export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
-export { type LayoutOptions, layoutPrompts, type Position, type PromptLayout } from "./prompt.ts";
+export {
+  layoutPrompts,
+  type PackedPrompts,
+  type Place,
+  type Position,
+  type PromptOptions,
+  packPrompts,
+} from "./prompt.ts";
 export {
   type PromptBatch,
   type PromptLearner,

@@ -1,18 +1,30 @@
-import { type Clip, encodeEmbeddings, encodeImage, similarityLogits } from "../clip/index.ts";
+import {
+  applyNorm,
+  type Clip,
+  encodeEmbeddings,
+  encodeImage,
+  type Projected,
+  project,
+  similarityLogits,
+} from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
 import {
   add,
   broadcastTo,
   crossEntropy,
   gather,
+  gatherRows,
   type Key,
+  less,
   normal,
   realize,
   reshape,
   type Tensor,
   tensor,
+  treeMap,
+  where,
 } from "../tensor/index.ts";
-import { layoutPrompts, type Position } from "./prompt.ts";
+import { layoutPrompts, type Position, packPrompts } from "./prompt.ts";
 
 export interface PromptLearnerOptions {
   /** M: how many vectors are learned; 16 where not given. Ignored with `initText`, whose tokens are counted. */
@@ -77,32 +89,44 @@ export function promptLearner(
   const { position = "end", classSpecific = false, plain = false, initText } = options;
   const { config, params: frozen } = clip;
   const width = config.text.width;
-  const words = initText === undefined ? undefined : clip.tokenizer.encode(initText.replaceAll("_", " "));
-  const contextTokens = words?.length ?? options.contextTokens ?? 16;
+  const initWords = initText === undefined ? undefined : clip.tokenizer.encode(initText.replaceAll("_", " "));
+  const contextTokens = initWords?.length ?? options.contextTokens ?? 16;
   if (!Number.isInteger(contextTokens) || contextTokens < 1)
     throw new InputError(`the number of context tokens is ${contextTokens}; it is a whole number ≥ 1`);
 
-  const layout = layoutPrompts(clip, classNames, { contextTokens, position, classSpecific, plain });
-  const places = [layout.classes, layout.length];
-  const { fixed, slots, ends } = realize({
-    // an index of −1 gathers zeros: words and context vectors fill each other's gaps
-    fixed: gather(frozen.text.tokenEmbedding, tensor(layout.tokens, places)), // [K, T, D]
-    slots: tensor(layout.context, places),
-    ends: tensor(layout.ends),
+  const prompts = layoutPrompts(clip, classNames, { contextTokens, position, classSpecific });
+  const vectors = classSpecific ? classNames.length * contextTokens : contextTokens;
+  const packed = packPrompts(clip, prompts, { vectors, plain });
+  const [block] = frozen.text.blocks;
+  const projected = (x: Tensor): Projected => project(block, applyNorm(block.norm1, x, config.layerNormEpsilon));
+  const { positionalEmbedding, tokenEmbedding } = frozen.text;
+  const isWord = less(reshape(packed.learned.index, [-1, 1]), 0); // [N, 1]
+  const words = where(
+    isWord,
+    add(gather(tokenEmbedding, packed.tokens), gatherRows(positionalEmbedding, packed.rows.positions)),
+    0,
+  ); // [N, D]
+  // what does not depend on the context is computed here, once: the words, and what the first block projects of them
+  const fixed = realize({
+    words,
+    places: gatherRows(positionalEmbedding, packed.learnedPositions), // [R, D]
+    first: plain ? undefined : treeMap((x: Tensor) => where(isWord, x, 0), projected(words)),
   });
-  const shape = classSpecific ? [layout.classes, contextTokens, width] : [contextTokens, width];
+  const shape = classSpecific ? [classNames.length, contextTokens, width] : [contextTokens, width];
 
   const learner: PromptLearner = {
     classNames,
     contextTokens,
     init: (key) => ({
-      context: words
-        ? broadcastTo(gather(frozen.text.tokenEmbedding, tensor(Int32Array.from(words))), shape)
+      context: initWords
+        ? broadcastTo(gather(tokenEmbedding, tensor(Int32Array.from(initWords))), shape)
         : normal(key, shape, { std: INIT_STD }),
     }),
     textFeatures: ({ context }) => {
-      const learned = gather(reshape(context, [-1, width]), slots); // [K, T, D]
-      return encodeEmbeddings(frozen.text, config, add(fixed, learned), ends);
+      const learned = add(gatherRows(reshape(context, [-1, width]), packed.vectors), fixed.places); // [R, D]
+      const placed = (x: Tensor, among: Tensor) => add(among, gatherRows(x, packed.learned));
+      const first = fixed.first && treeMap(placed, projected(learned), fixed.first);
+      return encodeEmbeddings(frozen.text, config, placed(learned, fixed.words), packed.rows, first);
     },
     logits: (params, { features, images }) => {
       const seen = features ?? (images && encodeImage(frozen.vision, config, images));

@@ -1,43 +1,32 @@
-import type { Clip } from "../clip/index.ts";
+import { type Clip, packSequences, type SequenceRows } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
+import { type RowIndex, rowIndex, type Tensor, tensor } from "../tensor/index.ts";
 
 /** Where the class name stands among the context vectors. */
 export type Position = "end" | "middle" | "front";
 
-/** The rows of a batch of prompts: which places hold words and which hold context vectors. */
-export interface PromptLayout {
-  readonly classes: number;
-  /** Places in a row. */
-  readonly length: number;
-  /** Token id at each place, −1 where there is none; [K, T] row-major. */
-  readonly tokens: Int32Array;
-  /** Index of the context vector at each place, −1 where there is none; [K, T] row-major. */
-  readonly context: Int32Array;
-  /** Place of the end token of each class. */
-  readonly ends: Int32Array;
-}
+/** One place of a prompt: a token id, or the index of a context vector. */
+export type Place = number | { readonly vector: number };
 
-export interface LayoutOptions {
+export interface PromptOptions {
   readonly contextTokens: number;
   readonly position: Position;
   /** Vector m of class k is row k M + m of the context instead of row m. */
   readonly classSpecific: boolean;
-  /** Rows of the whole context length, as the reference computes them; else cut behind the last end token. */
-  readonly plain: boolean;
 }
 
 /**
- * Lays out the prompt of each class (Zhou et al., IJCV 2022, §3.2): start token, context and class name as `position` says, ".", end token.
- * The name and its full stop are tokenized together, since some names merge with it.
+ * The prompt of each class (Zhou et al., IJCV 2022, §3.2): start token, context and class name as `position` says, ".",
+ * end token. The name and its full stop are tokenized together, since some names merge with it.
  *
  * @throws InputError for fewer than two classes, and for a prompt that is longer than the model's context
  */
-export function layoutPrompts(clip: Clip, classNames: readonly string[], options: LayoutOptions): PromptLayout {
+export function layoutPrompts(clip: Clip, classNames: readonly string[], options: PromptOptions): Place[][] {
   if (classNames.length < 2)
     throw new InputError(`prompt learning needs two classes or more, not ${classNames.length}`);
-  const { contextTokens: m, position, classSpecific, plain } = options;
+  const { contextTokens: m, position, classSpecific } = options;
   const { tokenizer, config } = clip;
-  const rows = classNames.map((given, k) => {
+  return classNames.map((given, k) => {
     const name = given.replaceAll("_", " ");
     const words = tokenizer.encode(`${name}.`);
     const nameLength = Math.min(tokenizer.encode(name).length, words.length);
@@ -58,14 +47,56 @@ export function layoutPrompts(clip: Clip, classNames: readonly string[], options
     }
     return row;
   });
-  const length = plain ? config.text.contextLength : Math.max(...rows.map((row) => row.length));
-  const tokens = new Int32Array(rows.length * length).fill(-1);
-  const context = new Int32Array(rows.length * length).fill(-1);
-  rows.forEach((row, k) => {
-    row.forEach((at, t) => {
-      if (typeof at === "number") tokens[k * length + t] = at;
-      else context[k * length + t] = at.vector;
-    });
+}
+
+/** Prompts on the device, as rows of one flat list (see `packSequences`). */
+export interface PackedPrompts {
+  /** Token of each row, i32 [N]; −1 where a context vector stands or nothing. */
+  readonly tokens: Tensor;
+  /** Position of each row in its prompt. */
+  readonly rows: SequenceRows;
+  /** The context vector of each learned row: [R] of the [M] or [K M] vectors. */
+  readonly vectors: RowIndex;
+  /** Position of each learned row in its prompt. */
+  readonly learnedPositions: RowIndex;
+  /** The learned row that each row is, −1 where it is a word: [N] of [R]. */
+  readonly learned: RowIndex;
+}
+
+/**
+ * Packs prompts. What they begin with in common is computed once: the start token and the context where it stands
+ * before the name and is one for all; its first half with the name in the middle; else what the prompts happen to share.
+ *
+ * @param vectors how many context vectors there are
+ * @param plain every prompt at the model's full context length and nothing shared, as the reference computes them
+ */
+export function packPrompts(
+  clip: Clip,
+  prompts: readonly (readonly Place[])[],
+  { vectors, plain = false }: { vectors: number; plain?: boolean },
+): PackedPrompts {
+  const { contextLength } = clip.config.text;
+  const identity = (place: Place) => (typeof place === "number" ? place : -1 - place.vector);
+  const { items, rows, positions } = packSequences(prompts, identity, {
+    contextLength,
+    padTo: plain ? contextLength : undefined,
   });
-  return { classes: rows.length, length, tokens, context, ends: Int32Array.from(rows, (row) => row.length - 1) };
+  const learned = items.flatMap((place, row) => (typeof place === "object" ? [{ row, vector: place.vector }] : []));
+  const rowOf = new Map(learned.map(({ row }, i) => [row, i]));
+  return {
+    tokens: tensor(Int32Array.from(items, (place) => (typeof place === "number" ? place : -1))),
+    rows: plain ? { ...rows, last: undefined } : rows,
+    vectors: rowIndex(
+      Int32Array.from(learned, ({ vector }) => vector),
+      vectors,
+    ),
+    learnedPositions: rowIndex(
+      Int32Array.from(learned, ({ row }) => positions[row]),
+      contextLength,
+    ),
+    learned: rowIndex(
+      Int32Array.from(items, (_, row) => rowOf.get(row) ?? -1),
+      learned.length,
+    ),
+  };
 }

@@ -1,3 +1,4 @@
+import { planText, programText } from "./debug.ts";
 import { CoopError } from "./errors.ts";
 import { evaluate, usedBy, whenUp } from "./evaluate.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
@@ -10,7 +11,7 @@ import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
 import { forEachLeaf, treeLeaves, treeMap, treeStructure } from "./tree.ts";
 import { contiguous } from "./view.ts";
 
-export interface CompileOptions extends Partial<Pick<LowerOptions, "composedOnly" | "subgroupLanes">> {
+export interface CompileOptions extends Partial<Pick<LowerOptions, "composedOnly" | "subgroupLanes" | "choose">> {
   /** Positions of arguments whose memory the call takes over: using those tensors afterwards throws a DonatedError. */
   readonly donate?: readonly number[];
   /** Named in errors. */
@@ -25,6 +26,8 @@ export interface ProgramReport {
     readonly code: string;
   }[];
   readonly plan: Plan;
+  /** The launches and the plan as lines of text. */
+  toString(): string;
 }
 
 export interface Compiled<Args extends unknown[], Result> {
@@ -93,7 +96,7 @@ export function compile<Args extends unknown[], Result>(
     const given = new Map(trace.buffers.map((buffer, i) => [buffer, tensors[i].storage!]));
     const closedOver = usedBy(trace.roots, `${name}, which closes over it`);
     const storages = whenUp(trace.roots, [...given.values(), ...closedOver], (on) => {
-      trace.program ??= new Program(on, trace.roots, trace.loads, lowering);
+      trace.program ??= new Program(on, trace.roots, trace.loads, lowering, name);
       return trace.program.run(given, numbers);
     });
     for (const storage of donated) storage.release(`a call of ${name} that it was donated to`);
@@ -112,6 +115,7 @@ export function compile<Args extends unknown[], Result>(
                   code,
                 })),
                 plan: program.plan,
+                toString: () => `${programText(program.lowered)}\n${planText(program.plan)}`,
               },
             ]
           : [],

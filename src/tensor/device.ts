@@ -1,5 +1,5 @@
 import { DeviceError, DeviceLostError, OutOfMemoryError } from "./errors.ts";
-import { requestGpu } from "./runtime.ts";
+import { type GpuOptions, requestGpu } from "./runtime.ts";
 
 /** Who holds device memory: values at the edge, compiled programs, or the device's own pool and readback ring. */
 export type Owner = "values" | "programs" | "pool" | "staging";
@@ -232,11 +232,12 @@ let starting: Promise<Device> | undefined;
  * The device that everything runs on, started at the first use.
  *
  * @param given a device of the caller's to use from now on; coop never destroys it
+ * @param options how to find one, where none has been started yet
  * @throws DeviceError where there is no adapter, with the fix for this system
  */
-export function device(given?: GPUDevice): Promise<Device> {
+export function device(given?: GPUDevice, options: GpuOptions = {}): Promise<Device> {
   if (given || !starting) {
-    starting = requestGpu(given ? { device: given } : {}).then((gpu) => {
+    starting = requestGpu(given ? { device: given } : options).then((gpu) => {
       current = new Device(gpu);
       return current;
     });

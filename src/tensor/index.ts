@@ -1,12 +1,15 @@
+export { type ChromeTrace, chromeTrace, type TraceEvent } from "./chrome-trace.ts";
 export { type Compiled, type CompileOptions, compile, type ProgramReport } from "./compile.ts";
+export { graphText, planText, programText } from "./debug.ts";
 export { type Device, device, type MemoryReport, type Owner } from "./device.ts";
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
 export { type AttentionOptions, attend, attention } from "./ops/attention.ts";
 export { type AttentionPattern, attentionPattern, densePattern, type Spans } from "./ops/attention-pattern.ts";
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";
+export { conv2d } from "./ops/conv.ts";
 export * from "./ops/elementwise.ts";
-export { gather, oneHot, row, scatterAdd } from "./ops/gather.ts";
+export { gather, gatherRows, oneHot, type RowIndex, row, rowIndex, scatterAdd } from "./ops/gather.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./ops/loss.ts";
 export { linear, type MatmulOptions, matmul } from "./ops/matmul.ts";
 export { max, mean, min, type ReduceOptions, sum } from "./ops/reduce.ts";
@@ -35,7 +38,16 @@ export {
   swapAxes,
   transpose,
 } from "./ops/view.ts";
-export { avgPool2d, conv2d, unfold, type WindowOptions } from "./ops/window.ts";
+export { avgPool2d, unfold, type WindowOptions } from "./ops/window.ts";
+export {
+  type DispatchProfile,
+  type ProfileOptions,
+  type ProfileReport,
+  type ProgramProfile,
+  profile,
+  startProfilingDevice,
+} from "./profile.ts";
+export { type PrintOptions, printProfile } from "./profile-text.ts";
 export {
   bits,
   foldIn,

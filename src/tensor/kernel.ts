@@ -1,12 +1,16 @@
 import { hidden } from "./codegen.ts";
 import { DTYPES } from "./dtype.ts";
 import type { Field, Finish } from "./epilogue.ts";
-import type { Aval, Kernel, KernelCall } from "./op.ts";
+import type { AdapterKind, Aval, Kernel, KernelCall, Op } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 
 export interface LowerOptions {
   /** Lanes of a subgroup, 0 where the device has none. */
   readonly subgroupLanes: number;
+  /** What the kernels should suit. */
+  readonly adapter?: AdapterKind;
+  /** Names the kernel to take for a call where several can run; undefined leaves it to their order. */
+  readonly choose?: (op: Op, call: KernelCall) => string | undefined;
   /** Storage buffers that one kernel may bind. */
   readonly maxBindings: number;
   /** Tensors to compute although they have (still empty) storage. */
@@ -60,13 +64,24 @@ export function packParams(kernel: Kernel, code: string, call: KernelCall, more:
   return view.buffer;
 }
 
-/** The first kernel of a node's op that can run here. */
-export const kernelFor = (node: Tensor, options: LowerOptions) =>
+/** The kernels of a node's op that can run here, whatever its inputs' strides, in order of preference. */
+export const kernelsFor = (node: Tensor, options: LowerOptions): Kernel[] =>
   node.op.run.kind === "kernel"
-    ? node.op.run.kernels.find(
+    ? node.op.run.kernels.filter(
         (k) =>
           (k.subgroup ?? 0) <= options.subgroupLanes &&
           (k.binds ?? node.inputs.length) < options.maxBindings &&
           (k.applies?.(node.inputs, node.attrs) ?? true),
       )
-    : undefined;
+    : [];
+
+/** The kernels that can run a call. */
+export const fitting = (kernels: readonly Kernel[], call: KernelCall): Kernel[] =>
+  kernels.filter((k) => k.fits?.(call) ?? true);
+
+/** The kernel to run a call with: the one that `options.choose` names, or the first that suits it. */
+export function pick(op: Op, kernels: readonly Kernel[], call: KernelCall, options: LowerOptions): Kernel {
+  const able = fitting(kernels, call);
+  const name = options.choose?.(op, call);
+  return able.find((k) => k.name === name) ?? able.find((k) => k.suits?.(call, options.adapter) ?? true)!;
+}

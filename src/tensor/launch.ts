@@ -1,6 +1,7 @@
 import type { DType } from "./dtype.ts";
 import { type Finish, finishOf, fits, type Places, type Stored } from "./epilogue.ts";
 import { buffersOf, costOf, type Expr, type VirtualBuffer } from "./expr.ts";
+import { finishedWork, type Work } from "./work.ts";
 
 /** One kernel launch of a program. */
 export interface Dispatch {
@@ -14,6 +15,8 @@ export interface Dispatch {
   readonly writes: readonly VirtualBuffer[];
   /** What is read and written, in the order of the bindings. */
   readonly bindings: readonly VirtualBuffer[];
+  /** For profiles. */
+  readonly work: Work;
 }
 
 /** A kernel before it is known what it stores. */
@@ -26,6 +29,8 @@ export interface Base {
   readonly count: number;
   /** How other ops are computed as it stores; absent where they cannot be. */
   readonly places?: Places;
+  /** What it does without what is added. */
+  readonly work: Work;
   /** One thing reads what it computes: where that is computed here too, the value itself is not stored. */
   readonly readOnce: boolean;
   /** Code that stores through `finish`, or as it computes. */
@@ -143,10 +148,12 @@ function dispatchOf({ base, stored, labels }: Launch, isRead: (buffer: VirtualBu
       : undefined;
   const reads = finish?.reads ?? [];
   const [first, ...others] = finish?.writes ?? [base.buffer];
+  const label = [...new Set(labels.flatMap((name) => name.split("+")))].filter((name) => name !== "copy").join("+");
+  const added = stored.flatMap(({ expr }) => expr ?? []);
   return {
-    label:
-      [...new Set(labels.flatMap((label) => label.split("+")))].filter((name) => name !== "copy").join("+") || "copy",
+    label: label || "copy",
     ...base.render(finish),
+    work: finishedWork(base, added, finish),
     reads: [...new Set([...base.reads, ...reads])],
     writes: [first, ...others],
     bindings: [...base.reads, first, ...reads, ...others],

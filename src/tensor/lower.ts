@@ -2,13 +2,14 @@ import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import type { Finish } from "./epilogue.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { codeFor, kernelFor, type LowerOptions, packParams, sourceOf } from "./kernel.ts";
+import { codeFor, kernelsFor, type LowerOptions, packParams, pick, sourceOf } from "./kernel.ts";
 import { type Dispatch, Launches, LONGEST_EXPRESSION } from "./launch.ts";
 import type { KernelCall } from "./op.ts";
 import { countReaders, countUses, lastReaders, schedule } from "./schedule.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 import { contiguous, isContiguous } from "./view.ts";
+import { expressionWork, kernelWork } from "./work.ts";
 
 export type { Dispatch };
 
@@ -64,14 +65,16 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     if (load) return load;
     const buffer = newBuffer(shape, dtype);
     if (sizeOf(shape) > 0) {
+      const label = labelOf(expr);
       const base = {
-        label: labelOf(expr),
+        label,
         reads: [...buffersOf(expr)],
         buffer,
         dtype,
         count: sizeOf(shape),
         places: { kind: "constants" } as const,
         readOnce: false,
+        work: expressionWork(label, node, expr, shape, shape),
         render: (finish?: Finish) => elementwiseKernel(expr, shape, dtype, finish),
       };
       launches.start(base, lastReader.get(node)!);
@@ -154,14 +157,16 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     const emit = (source: Expr, from: Shape, parts: number, to: Shape): Load => {
       const buffer = newBuffer(to, node.dtype);
       if (sizeOf(to) > 0) {
+        const label = joinLabels(labelOf(source), node.op.name);
         const base = {
-          label: joinLabels(labelOf(source), node.op.name),
+          label,
           reads: [...buffersOf(source)],
           buffer,
           dtype: node.dtype,
           count: sizeOf(to),
           places: { kind: "constants" } as const,
           readOnce: readers.get(node) === 1,
+          work: expressionWork(label, node, source, from, to),
           render: (finish?: Finish) => reduceKernel(source, from, kept.length, fold, node.dtype, parts, finish),
         };
         launches.start(base, lastReader.get(node)!);
@@ -175,8 +180,13 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   };
 
   const lowerKernel = (node: Tensor, inputs: readonly Tensor[]): Expr => {
-    const kernel = kernelFor(node, options)!;
-    const loads = inputs.slice(0, kernel.binds).map((input, i) => loaded(input, i < (kernel.strided ?? 0)));
+    const kernels = kernelsFor(node, options);
+    const loads = inputs.slice(0, kernels[0].binds).map((input, i) =>
+      loaded(
+        input,
+        kernels.every(({ strided = 0 }) => i < strided),
+      ),
+    );
     const call: KernelCall = {
       inputs: loads.map((load, i) => ({
         shape: inputs[i].shape,
@@ -189,7 +199,9 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     };
     const buffer = newBuffer(node.shape, node.dtype);
     if (sizeOf(node.shape) > 0) {
-      const source = sourceOf(kernel, inputs, options);
+      const kernel = pick(node.op, kernels, call, options);
+      const bound = inputs.slice(0, kernel.binds);
+      const source = sourceOf(kernel, bound, options);
       const columns = kernel.columns?.(call) ?? node.shape.at(-1) ?? 1;
       const base = {
         label: kernel.name,
@@ -199,8 +211,9 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
         count: sizeOf(node.shape),
         places: source.includes("finish(") ? ({ kind: "fields", columns } as const) : undefined,
         readOnce: readers.get(node) === 1,
+        work: kernelWork(kernel, node, call, loads),
         render: (finish?: Finish) => {
-          const code = codeFor(kernel, source, inputs, node, finish);
+          const code = codeFor(kernel, source, bound, node, finish);
           return { code, params: packParams(kernel, code, call, finish?.fields), workgroups: kernel.workgroups(call) };
         },
       };

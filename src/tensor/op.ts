@@ -17,6 +17,9 @@ export interface Values extends Aval {
   readonly data: Float64Array;
 }
 
+/** Whether an adapter computes on a GPU or on the CPU. */
+export type AdapterKind = "hardware" | "software";
+
 /** A hand-written kernel that can compute an op. Inputs arrive contiguous unless `strided`. */
 export interface Kernel {
   /** Names the variant in profiles and tests. */
@@ -35,9 +38,15 @@ export interface Kernel {
    */
   readonly columns?: (call: KernelCall) => number;
   readonly applies?: (inputs: readonly Aval[], attrs: Attrs) => boolean;
+  /** Whether it can read inputs that lie like these. */
+  readonly fits?: (call: KernelCall) => boolean;
+  /** Whether it is worth taking where it fits; where it is not, only `tune` or a test takes it. */
+  readonly suits?: (call: KernelCall, adapter: AdapterKind | undefined) => boolean;
   /** Values of the fields of the file's `Params`: sizes are not baked in, so that one pipeline serves all shapes. */
   readonly params: (call: KernelCall) => Record<string, number>;
   readonly workgroups: (call: KernelCall) => readonly [number, number, number];
+  /** For profiles: arithmetic operations (one an element of the result unless said), bytes where not all inputs are read. */
+  readonly cost?: (call: KernelCall) => { readonly flops: number; readonly bytes?: number };
 }
 
 export interface KernelCall {

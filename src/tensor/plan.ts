@@ -8,40 +8,60 @@ export interface Plan {
   /** The slot of every buffer of kind "slot". */
   readonly slotOf: ReadonlyMap<VirtualBuffer, number>;
   readonly peakBytes: number;
+  /** The most bytes that are alive at one time: no plan can do with less. */
+  readonly liveBytes: number;
 }
 
-/** Colours lifetimes greedily: each buffer takes the free slot that fits it best, growing one where that is cheaper. */
+/** A buffer from the first dispatch that binds it to the last. */
+interface Life {
+  readonly buffer: VirtualBuffer;
+  readonly from: number;
+  to: number;
+}
+
+/**
+ * Colours lifetimes, the largest buffers first: each takes the smallest slot that is free for all its life, else a new
+ * one. A slot is never larger than its first buffer, so small values do not sit in large slots for want of a better one.
+ */
 export function plan(dispatches: readonly Dispatch[]): Plan {
-  const lastRead = new Map<VirtualBuffer, number>();
-  dispatches.forEach((dispatch, i) => {
-    for (const buffer of dispatch.bindings) lastRead.set(buffer, i);
-  });
-  const slots: number[] = [];
+  const lives = livesOf(dispatches);
+  const slots: { readonly bytes: number; readonly lives: Life[] }[] = [];
   const slotOf = new Map<VirtualBuffer, number>();
-  const free = new Set<number>();
-  dispatches.forEach((dispatch, i) => {
-    // what no dispatch has written is empty, but has to be bound all the same
-    for (const buffer of new Set(dispatch.bindings)) {
-      if (buffer.kind !== "slot" || slotOf.has(buffer)) continue;
-      const slot = chooseSlot(buffer.bytes, slots, free);
-      free.delete(slot);
-      slots[slot] = Math.max(slots[slot] ?? 0, buffer.bytes);
-      slotOf.set(buffer, slot);
-    }
+  for (const life of [...lives].sort((a, b) => b.buffer.bytes - a.buffer.bytes || a.from - b.from)) {
     // a buffer is free after the dispatch that reads it last: no dispatch reads and writes one slot
-    for (const buffer of new Set(dispatch.bindings)) {
-      if (buffer.kind === "slot" && lastRead.get(buffer) === i) free.add(slotOf.get(buffer)!);
-    }
-  });
-  return { slots, slotOf, peakBytes: slots.reduce((a, b) => a + b, 0) };
+    const free = (other: Life) => other.to < life.from || life.to < other.from;
+    let slot = slots.findLastIndex((s) => s.lives.every(free));
+    if (slot < 0) slot = slots.push({ bytes: life.buffer.bytes, lives: [] }) - 1;
+    slots[slot].lives.push(life);
+    slotOf.set(life.buffer, slot);
+  }
+  const sizes = slots.map(({ bytes }) => bytes);
+  return { slots: sizes, slotOf, peakBytes: sizes.reduce((a, b) => a + b, 0), liveBytes: mostAlive(lives) };
 }
 
-function chooseSlot(bytes: number, slots: readonly number[], free: ReadonlySet<number>): number {
-  let fits = -1;
-  let largest = -1;
-  for (const slot of free) {
-    if (slots[slot] >= bytes && (fits < 0 || slots[slot] < slots[fits])) fits = slot;
-    if (largest < 0 || slots[slot] > slots[largest]) largest = slot;
+function livesOf(dispatches: readonly Dispatch[]): Life[] {
+  const lives = new Map<VirtualBuffer, Life>();
+  dispatches.forEach(({ bindings }, i) => {
+    // what no dispatch has written is empty, but has to be bound all the same
+    for (const buffer of bindings) {
+      const life = lives.get(buffer);
+      if (life) life.to = i;
+      else if (buffer.kind === "slot") lives.set(buffer, { buffer, from: i, to: i });
+    }
+  });
+  return [...lives.values()];
+}
+
+function mostAlive(lives: readonly Life[]): number {
+  const changes = lives.flatMap(({ buffer, from, to }) => [
+    { at: from, bytes: buffer.bytes },
+    { at: to + 1, bytes: -buffer.bytes },
+  ]);
+  let alive = 0;
+  let most = 0;
+  for (const { bytes } of changes.sort((a, b) => a.at - b.at || a.bytes - b.bytes)) {
+    alive += bytes;
+    most = Math.max(most, alive);
   }
-  return fits >= 0 ? fits : largest >= 0 ? largest : slots.length;
+  return most;
 }

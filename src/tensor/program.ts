@@ -1,3 +1,4 @@
+import { printDebug } from "./debug.ts";
 import type { Device } from "./device.ts";
 import { DTypeError } from "./errors.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
@@ -6,6 +7,7 @@ import { type Dispatch, type Lowered, lower } from "./lower.ts";
 import { type Plan, plan } from "./plan.ts";
 import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
+import { activeTimer, type Encode, type Timer } from "./timer.ts";
 
 /** Dispatches in one submission: long work is handed over in pieces, so that a device never looks hung. */
 const SUBMIT_EVERY = 64;
@@ -40,13 +42,17 @@ export class Program {
     roots: readonly Tensor[],
     arguments_: ReadonlyMap<Tensor, Load>,
     options: Partial<LowerOptions> = {},
+    /** Of the function that was traced. */
+    readonly name = "values",
   ) {
     this.lowered = lower(roots, arguments_, {
       subgroupLanes: device.subgroupLanes,
+      adapter: device.isSoftware ? "software" : "hardware",
       maxBindings: device.maxBindings,
       ...options,
     });
     this.plan = plan(this.lowered.dispatches);
+    printDebug(name, roots, this.lowered, this.plan);
     const half = this.lowered.dispatches.some(({ bindings }) => bindings.some(({ dtype }) => dtype === "f16"));
     if (half && !device.gpu.features.has("shader-f16")) {
       throw new DTypeError(`f16 needs an adapter with shader-f16, and ${device.description} has none; use f32`);
@@ -108,10 +114,16 @@ export class Program {
         finish();
       }
     };
+    // a profile without timestamps waits for each launch
+    const timer = activeTimer();
+    const patient = timer?.method === "submissions";
+    const begin = patient
+      ? () => timer.inTurn(() => this.executeAlone(timer, inputs, outputs, numbers)).finally(finish)
+      : start;
     const waiting = [...inputs.values()].filter((s) => !s.isReady);
-    if (this.launches && waiting.length === 0) start();
+    if (this.launches && waiting.length === 0 && !patient) start();
     else {
-      const ready = Promise.all([this.compiled, ...waiting.map((s) => s.ready)]).then(start, (error) => {
+      const ready = Promise.all([this.compiled, ...waiting.map((s) => s.ready)]).then(begin, (error) => {
         finish();
         throw error;
       });
@@ -128,6 +140,34 @@ export class Program {
     outputs: readonly Storage[],
     numbers: Float32Array<ArrayBuffer>,
   ): void {
+    const { made, bufferOf } = this.bind(inputs, numbers);
+    try {
+      this.submit(bufferOf);
+    } catch (error) {
+      for (const buffer of made) this.device.recycle(buffer);
+      throw error;
+    }
+    outputs.forEach((output, i) => output.fill(this.device, made[i]));
+  }
+
+  private async executeAlone(
+    timer: Timer,
+    inputs: ReadonlyMap<VirtualBuffer, Storage>,
+    outputs: readonly Storage[],
+    numbers: Float32Array<ArrayBuffer>,
+  ): Promise<void> {
+    const { made, bufferOf } = this.bind(inputs, numbers);
+    try {
+      await timer.alone(this, this.encoders(bufferOf));
+    } catch (error) {
+      for (const buffer of made) this.device.recycle(buffer);
+      throw error;
+    }
+    outputs.forEach((output, i) => output.fill(this.device, made[i]));
+  }
+
+  /** Fresh memory for the results, and the buffer that each virtual one is in this run. */
+  private bind(inputs: ReadonlyMap<VirtualBuffer, Storage>, numbers: Float32Array<ArrayBuffer>) {
     const { device } = this;
     device.check();
     for (const storage of inputs.values()) storage.throwIfFailed();
@@ -154,25 +194,30 @@ export class Program {
           return inputs.get(buffer)!.on(device);
       }
     };
-    try {
-      this.submit(bufferOf);
-    } catch (error) {
-      for (const buffer of made) device.recycle(buffer);
-      throw error;
-    }
-    outputs.forEach((output, i) => output.fill(device, made[i]));
+    return { made, bufferOf };
+  }
+
+  /** Puts each launch into a pass. */
+  private encoders(bufferOf: (buffer: VirtualBuffer) => GPUBuffer): Encode[] {
+    return this.launches!.map((launch) => (pass) => {
+      pass.setPipeline(launch.pipeline);
+      pass.setBindGroup(0, this.bindGroup(launch, bufferOf));
+      pass.dispatchWorkgroups(...launch.dispatch.workgroups);
+    });
   }
 
   private submit(bufferOf: (buffer: VirtualBuffer) => GPUBuffer): void {
     const { gpu } = this.device;
-    for (let from = 0; from < this.launches!.length; from += SUBMIT_EVERY) {
+    const encoders = this.encoders(bufferOf);
+    const timer = activeTimer();
+    if (timer?.method === "timestamps") {
+      timer.stamped(this, encoders);
+      return;
+    }
+    for (let from = 0; from < encoders.length; from += SUBMIT_EVERY) {
       const encoder = gpu.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      for (const launch of this.launches!.slice(from, from + SUBMIT_EVERY)) {
-        pass.setPipeline(launch.pipeline);
-        pass.setBindGroup(0, this.bindGroup(launch, bufferOf));
-        pass.dispatchWorkgroups(...launch.dispatch.workgroups);
-      }
+      for (const encode of encoders.slice(from, from + SUBMIT_EVERY)) encode(pass);
       pass.end();
       gpu.queue.submit([encoder.finish()]);
     }

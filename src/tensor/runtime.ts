@@ -200,7 +200,8 @@ function inBrowser(): boolean {
   return !globalThis.process?.versions?.node;
 }
 
-function environment(variable: string): string | undefined {
+/** An environment variable, where there are such. */
+export function environment(variable: string): string | undefined {
   try {
     return globalThis.process?.env?.[variable];
   } catch {

@@ -1,4 +1,5 @@
-import { kernelFor, type LowerOptions } from "./kernel.ts";
+import { kernelsFor, type LowerOptions } from "./kernel.ts";
+import { withSite } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Inputs before users; composed definitions in place of ops without a kernel; one node for all that are equal. */
@@ -15,8 +16,13 @@ export function schedule(roots: readonly Tensor[], isLeaf: (node: Tensor) => boo
       continue;
     }
     const { run } = node.op;
-    if (!isLeaf(node) && run.kind === "kernel" && run.composed && (options.composedOnly || !kernelFor(node, options))) {
-      const body = expanded.get(node) ?? run.composed(node.inputs, node.attrs);
+    if (
+      !isLeaf(node) &&
+      run.kind === "kernel" &&
+      run.composed &&
+      (options.composedOnly || kernelsFor(node, options).length === 0)
+    ) {
+      const body = expanded.get(node) ?? withSite(node, () => run.composed!(node.inputs, node.attrs));
       expanded.set(node, body);
       if (!canonical.has(body)) stack.push(body);
       else {

@@ -1,4 +1,5 @@
 import { attention } from "./ops/attention.ts";
+import { conv2d } from "./ops/conv.ts";
 import { add, exp, mul, quickGelu, sub } from "./ops/elementwise.ts";
 import { gather, scatterAdd } from "./ops/gather.ts";
 import { crossEntropy } from "./ops/loss.ts";
@@ -6,7 +7,7 @@ import { matmul } from "./ops/matmul.ts";
 import { max, sum } from "./ops/reduce.ts";
 import { layerNorm, softmax, standardize, topKIndices } from "./ops/rows.ts";
 import { concat, swapAxes } from "./ops/view.ts";
-import { conv2d, unfold } from "./ops/window.ts";
+import { unfold } from "./ops/window.ts";
 import { bits, key } from "./random.ts";
 import { referenceOf } from "./reference.ts";
 import type { Shape } from "./shape.ts";

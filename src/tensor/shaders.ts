@@ -22,14 +22,14 @@ struct Params {
   V_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> v: array<In2>;
-@group(0) @binding(3) var<storage, read> g: array<In3>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> v: array<Piece2>;
+@group(0) @binding(3) var<storage, read> g: array<Piece3>;
 @group(0) @binding(4) var<storage, read> lse: array<In4>;
 @group(0) @binding(5) var<storage, read> delta: array<In5>;
 @group(0) @binding(6) var<storage, read> readers: array<In6>;
-@group(0) @binding(7) var<storage, read_write> dk: array<Out>;
+@group(0) @binding(7) var<storage, read_write> dk: array<OutPiece>;
 @group(0) @binding(8) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -42,41 +42,39 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qAt = P.Q_OFFSET + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + j * P.K_ROW + h * P.K_HEAD;
   let vAt = P.V_OFFSET + j * P.V_ROW + h * P.V_HEAD;
-  var key: array<f32, OWN>;
+  var key: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    key[c] = select(0.0, f32(k[kAt + min(d, DIM - 1u) * P.K_DIM]) * P.SCALE, d < DIM);
+    key[c] = select(Piece(), Piece(k[kAt + min(d, PIECES - 1u) * P.K_DIM]) * P.SCALE, d < PIECES);
   }
-  var value: array<f32, VALUE_OWN>;
+  var value: array<Piece, VALUE_OWN>;
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    value[c] = select(0.0, f32(v[vAt + min(e, VALUE_DIM - 1u) * P.V_DIM]), e < VALUE_DIM);
+    value[c] = select(Piece(), Piece(v[vAt + min(e, VALUE_PIECES - 1u) * P.V_DIM]), e < VALUE_PIECES);
   }
-  var sum: array<f32, OWN>;
+  var sum: array<Piece, OWN>;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(readers[4u * j + s + 1u]);
     for (var i = u32(readers[4u * j + s]); i < end; i++) {
       let at = i * P.HEADS + h;
-      var query: array<f32, OWN>;
-      var parts = vec2f();
+      var query: array<Piece, OWN>;
+      var part = Piece();
+      var partAbove = Piece();
       for (var c = 0u; c < OWN; c++) {
-        query[c] = f32(q[qAt + i * P.Q_ROW + min(c * LANES + lane, DIM - 1u) * P.Q_DIM]);
-        parts.x = fma(query[c], key[c], parts.x);
+        query[c] = Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]);
+        part = fma(query[c], key[c], part);
       }
       for (var c = 0u; c < VALUE_OWN; c++) {
-        parts.y = fma(f32(g[at * VALUE_DIM + min(c * LANES + lane, VALUE_DIM - 1u)]), value[c], parts.y);
+        partAbove = fma(Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), value[c], partAbove);
       }
-      let weight = exp(across(parts.x) - f32(lse[at]));
-      let slope = weight * (across(parts.y) - f32(delta[at]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(slope, query[c], sum[c]); }
+      let weight = exp(across(sumOf(part)) - f32(lse[at]));
+      let slope = weight * (across(sumOf(partAbove)) - f32(delta[at]));
+      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), query[c], sum[c]); }
     }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) {
-      let at = unit * DIM + d;
-      dk[at] = finish(sum[c] * P.SCALE, at, d);
-    }
+    if (d < PIECES) { dk[unit * PIECES + d] = finished(sum[c] * P.SCALE, unit * PIECES + d, d); }
   }
 }
 `,
@@ -101,14 +99,14 @@ struct Params {
   V_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> v: array<In2>;
-@group(0) @binding(3) var<storage, read> g: array<In3>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> v: array<Piece2>;
+@group(0) @binding(3) var<storage, read> g: array<Piece3>;
 @group(0) @binding(4) var<storage, read> lse: array<In4>;
 @group(0) @binding(5) var<storage, read> delta: array<In5>;
 @group(0) @binding(6) var<storage, read> spans: array<In6>;
-@group(0) @binding(7) var<storage, read_write> dq: array<Out>;
+@group(0) @binding(7) var<storage, read_write> dq: array<OutPiece>;
 @group(0) @binding(8) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -121,41 +119,39 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + h * P.K_HEAD;
   let vAt = P.V_OFFSET + h * P.V_HEAD;
-  var query: array<f32, OWN>;
+  var query: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+    query[c] = select(Piece(), Piece(q[qAt + min(d, PIECES - 1u) * P.Q_DIM]) * P.SCALE, d < PIECES);
   }
-  var above: array<f32, VALUE_OWN>;
+  var above: array<Piece, VALUE_OWN>;
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    above[c] = select(0.0, f32(g[unit * VALUE_DIM + min(e, VALUE_DIM - 1u)]), e < VALUE_DIM);
+    above[c] = select(Piece(), Piece(g[unit * VALUE_PIECES + min(e, VALUE_PIECES - 1u)]), e < VALUE_PIECES);
   }
-  var sum: array<f32, OWN>;
+  var sum: array<Piece, OWN>;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(spans[4u * i + s + 1u]);
     for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var key: array<f32, OWN>;
-      var parts = vec2f();
+      var key: array<Piece, OWN>;
+      var part = Piece();
+      var partAbove = Piece();
       for (var c = 0u; c < OWN; c++) {
-        key[c] = f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]);
-        parts.x = fma(query[c], key[c], parts.x);
+        key[c] = Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]);
+        part = fma(query[c], key[c], part);
       }
       for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = f32(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_DIM - 1u) * P.V_DIM]);
-        parts.y = fma(above[c], value, parts.y);
+        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+        partAbove = fma(above[c], value, partAbove);
       }
-      let weight = exp(across(parts.x) - f32(lse[unit]));
-      let slope = weight * (across(parts.y) - f32(delta[unit]));
-      for (var c = 0u; c < OWN; c++) { sum[c] = fma(slope, key[c], sum[c]); }
+      let weight = exp(across(sumOf(part)) - f32(lse[unit]));
+      let slope = weight * (across(sumOf(partAbove)) - f32(delta[unit]));
+      for (var c = 0u; c < OWN; c++) { sum[c] = fma(Piece(slope), key[c], sum[c]); }
     }
   }
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    if (d < DIM) {
-      let at = unit * DIM + d;
-      dq[at] = finish(sum[c] * P.SCALE, at, d);
-    }
+    if (d < PIECES) { dq[unit * PIECES + d] = finished(sum[c] * P.SCALE, unit * PIECES + d, d); }
   }
 }
 `,
@@ -176,12 +172,12 @@ struct Params {
   K_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> g: array<In2>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> g: array<Piece2>;
 @group(0) @binding(3) var<storage, read> lse: array<In3>;
 @group(0) @binding(4) var<storage, read> readers: array<In4>;
-@group(0) @binding(5) var<storage, read_write> dv: array<Out>;
+@group(0) @binding(5) var<storage, read_write> dv: array<OutPiece>;
 @group(0) @binding(6) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -193,32 +189,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let lane = laneOf(local);
   let qAt = P.Q_OFFSET + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + j * P.K_ROW + h * P.K_HEAD;
-  var key: array<f32, OWN>;
+  var key: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    key[c] = select(0.0, f32(k[kAt + min(d, DIM - 1u) * P.K_DIM]) * P.SCALE, d < DIM);
+    key[c] = select(Piece(), Piece(k[kAt + min(d, PIECES - 1u) * P.K_DIM]) * P.SCALE, d < PIECES);
   }
-  var sum: array<f32, VALUE_OWN>;
+  var sum: array<Piece, VALUE_OWN>;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(readers[4u * j + s + 1u]);
     for (var i = u32(readers[4u * j + s]); i < end; i++) {
       let at = i * P.HEADS + h;
-      var part = 0.0;
+      var part = Piece();
       for (var c = 0u; c < OWN; c++) {
-        part = fma(f32(q[qAt + i * P.Q_ROW + min(c * LANES + lane, DIM - 1u) * P.Q_DIM]), key[c], part);
+        part = fma(Piece(q[qAt + i * P.Q_ROW + min(c * LANES + lane, PIECES - 1u) * P.Q_DIM]), key[c], part);
       }
-      let weight = exp(across(part) - f32(lse[at]));
+      let weight = exp(across(sumOf(part)) - f32(lse[at]));
       for (var c = 0u; c < VALUE_OWN; c++) {
-        sum[c] = fma(weight, f32(g[at * VALUE_DIM + min(c * LANES + lane, VALUE_DIM - 1u)]), sum[c]);
+        sum[c] = fma(Piece(weight), Piece(g[at * VALUE_PIECES + min(c * LANES + lane, VALUE_PIECES - 1u)]), sum[c]);
       }
     }
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_DIM) {
-      let at = unit * VALUE_DIM + e;
-      dv[at] = finish(sum[c], at, e);
-    }
+    if (e < VALUE_PIECES) { dv[unit * VALUE_PIECES + e] = finished(sum[c], unit * VALUE_PIECES + e, e); }
   }
 }
 `,
@@ -239,8 +232,8 @@ struct Params {
   K_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
 @group(0) @binding(2) var<storage, read> spans: array<In2>;
 @group(0) @binding(3) var<storage, read_write> lse: array<Out>;
 @group(0) @binding(4) var<uniform> P: Params;
@@ -254,32 +247,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let lane = laneOf(local);
   let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + h * P.K_HEAD;
-  var query: array<f32, OWN>;
+  var query: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+    query[c] = select(Piece(), Piece(q[qAt + min(d, PIECES - 1u) * P.Q_DIM]) * P.SCALE, d < PIECES);
   }
   var largest = -3.0e38;
   var total = 0.0;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(spans[4u * i + s + 1u]);
     for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var part = 0.0;
+      var part = Piece();
       for (var c = 0u; c < OWN; c++) {
-        part = fma(query[c], f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]), part);
+        part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
       }
-      let score = across(part);
+      let score = across(sumOf(part));
       let higher = max(largest, score);
       total = fma(total, exp(largest - higher), exp(score - higher));
       largest = higher;
     }
   }
-  if (lane == 0u) { lse[unit] = Out(largest + log(total)); }
+  if (lane == 0u) { lse[unit] = finish(largest + log(total), unit, h); }
 }
 `,
   attention: `// o[i, h, :] = sum over the keys j that query i sees of softmax(SCALE q[i, h]·k[j, h])_j v[j, h, :].
 // Query i sees the keys of two spans, [spans[i, 0], spans[i, 1]) and [spans[i, 2], spans[i, 3]). LANES invocations
-// share one query and head, each holds every LANES-th element; scores are never stored: a running maximum rescales.
+// share one query and head, each holds every LANES-th piece (one number or four, as the text before this says); scores
+// are never stored: a running maximum rescales.
 struct Params {
   UNITS: u32,
   GRID: u32,
@@ -299,11 +293,11 @@ struct Params {
   V_DIM: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<In0>;
-@group(0) @binding(1) var<storage, read> k: array<In1>;
-@group(0) @binding(2) var<storage, read> v: array<In2>;
+@group(0) @binding(0) var<storage, read> q: array<Piece0>;
+@group(0) @binding(1) var<storage, read> k: array<Piece1>;
+@group(0) @binding(2) var<storage, read> v: array<Piece2>;
 @group(0) @binding(3) var<storage, read> spans: array<In3>;
-@group(0) @binding(4) var<storage, read_write> o: array<Out>;
+@group(0) @binding(4) var<storage, read_write> o: array<OutPiece>;
 @group(0) @binding(5) var<uniform> P: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -316,40 +310,138 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let qAt = P.Q_OFFSET + i * P.Q_ROW + h * P.Q_HEAD;
   let kAt = P.K_OFFSET + h * P.K_HEAD;
   let vAt = P.V_OFFSET + h * P.V_HEAD;
-  var query: array<f32, OWN>;
+  var query: array<Piece, OWN>;
   for (var c = 0u; c < OWN; c++) {
     let d = c * LANES + lane;
-    query[c] = select(0.0, f32(q[qAt + min(d, DIM - 1u) * P.Q_DIM]) * P.SCALE, d < DIM);
+    query[c] = select(Piece(), Piece(q[qAt + min(d, PIECES - 1u) * P.Q_DIM]) * P.SCALE, d < PIECES);
   }
-  var mixed: array<f32, VALUE_OWN>;
+  var mixed: array<Piece, VALUE_OWN>;
   var largest = -3.0e38;
   var total = 0.0;
   for (var s = 0u; s < 4u; s += 2u) {
     let end = u32(spans[4u * i + s + 1u]);
     for (var j = u32(spans[4u * i + s]); j < end; j++) {
-      var part = 0.0;
+      var part = Piece();
       for (var c = 0u; c < OWN; c++) {
-        part = fma(query[c], f32(k[kAt + j * P.K_ROW + min(c * LANES + lane, DIM - 1u) * P.K_DIM]), part);
+        part = fma(query[c], Piece(k[kAt + j * P.K_ROW + min(c * LANES + lane, PIECES - 1u) * P.K_DIM]), part);
       }
-      let score = across(part);
+      let score = across(sumOf(part));
       let higher = max(largest, score);
       let kept = exp(largest - higher);
       let weight = exp(score - higher);
       largest = higher;
       total = fma(total, kept, weight);
       for (var c = 0u; c < VALUE_OWN; c++) {
-        let value = f32(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_DIM - 1u) * P.V_DIM]);
-        mixed[c] = fma(mixed[c], kept, weight * value);
+        let value = Piece(v[vAt + j * P.V_ROW + min(c * LANES + lane, VALUE_PIECES - 1u) * P.V_DIM]);
+        mixed[c] = fma(mixed[c], Piece(kept), weight * value);
       }
     }
   }
   for (var c = 0u; c < VALUE_OWN; c++) {
     let e = c * LANES + lane;
-    if (e < VALUE_DIM) {
-      let at = unit * VALUE_DIM + e;
-      o[at] = finish(mixed[c] / total, at, e);
+    if (e < VALUE_PIECES) { o[unit * VALUE_PIECES + e] = finished(mixed[c] / total, unit * VALUE_PIECES + e, e); }
+  }
+}
+`,
+  conv2d: `// y[n, o, i, j] = sum over c, p, q of w[o, c, p, q] x[n, c, i * STRIDE + p - PADDING, j * STRIDE + q - PADDING], x zero
+// outside. The matrix product of the weights and the windows, whose windows are never stored (implicit GEMM): one
+// invocation computes 8 output channels of 4 pixels, the pixels of a workgroup's lanes interleaved. No barriers, no
+// arrays: sound on every adapter.
+struct Params {
+  C: i32,
+  H: i32,
+  W: i32,
+  O: i32,
+  SIZE_Y: i32,
+  SIZE_X: i32,
+  OUT_Y: i32,
+  OUT_X: i32,
+  STRIDE: i32,
+  PADDING: i32,
+}
+
+const LANES = 16;
+const CHANNELS = 8;
+
+@group(0) @binding(0) var<storage, read> x: array<In0>;
+@group(0) @binding(1) var<storage, read> w: array<In1>;
+@group(0) @binding(2) var<storage, read_write> y: array<Out>;
+@group(0) @binding(3) var<uniform> P: Params;
+
+fn pixels(at: vec4i) -> vec4f {
+  return vec4f(f32(x[u32(at.x)]), f32(x[u32(at.y)]), f32(x[u32(at.z)]), f32(x[u32(at.w)]));
+}
+
+// The weights of channel o begin here; channels past the end read the last.
+fn weightsOf(o: i32) -> i32 { return min(o, P.O - 1) * P.C * P.SIZE_Y * P.SIZE_X; }
+
+fn weight(at: i32) -> vec4f { return vec4f(f32(w[u32(at)])); }
+
+fn put(at: i32, value: f32, pixel: i32) { y[u32(at)] = finish(value, u32(at), u32(pixel % P.OUT_X)); }
+
+fn store(image: i32, o: i32, pixel: vec4i, values: vec4f) {
+  if (o >= P.O) { return; }
+  let count = P.OUT_Y * P.OUT_X;
+  let at = (image * P.O + o) * count;
+  if (pixel.x < count) { put(at + pixel.x, values.x, pixel.x); }
+  if (pixel.y < count) { put(at + pixel.y, values.y, pixel.y); }
+  if (pixel.z < count) { put(at + pixel.z, values.z, pixel.z); }
+  if (pixel.w < count) { put(at + pixel.w, values.w, pixel.w); }
+}
+
+@compute @workgroup_size(16)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let image = i32(tile.z);
+  let o = i32(tile.y) * CHANNELS;
+  let pixel = i32(tile.x) * 4 * LANES + i32(lane) + vec4i(0, LANES, 2 * LANES, 3 * LANES);
+  let top = (pixel / P.OUT_X) * P.STRIDE - P.PADDING;
+  let left = (pixel % P.OUT_X) * P.STRIDE - P.PADDING;
+  let w0 = weightsOf(o);
+  let w1 = weightsOf(o + 1);
+  let w2 = weightsOf(o + 2);
+  let w3 = weightsOf(o + 3);
+  let w4 = weightsOf(o + 4);
+  let w5 = weightsOf(o + 5);
+  let w6 = weightsOf(o + 6);
+  let w7 = weightsOf(o + 7);
+  var c0 = vec4f();
+  var c1 = vec4f();
+  var c2 = vec4f();
+  var c3 = vec4f();
+  var c4 = vec4f();
+  var c5 = vec4f();
+  var c6 = vec4f();
+  var c7 = vec4f();
+  var k = 0;
+  for (var c = 0; c < P.C; c++) {
+    let plane = (image * P.C + c) * P.H * P.W;
+    for (var p = 0; p < P.SIZE_Y; p++) {
+      let row = top + p;
+      let start = plane + clamp(row, vec4i(0), vec4i(P.H - 1)) * P.W;
+      for (var q = 0; q < P.SIZE_X; q++) {
+        let column = left + q;
+        let inside = (row >= vec4i(0)) & (row < vec4i(P.H)) & (column >= vec4i(0)) & (column < vec4i(P.W));
+        let v = select(vec4f(), pixels(start + clamp(column, vec4i(0), vec4i(P.W - 1))), inside);
+        c0 = fma(weight(w0 + k), v, c0);
+        c1 = fma(weight(w1 + k), v, c1);
+        c2 = fma(weight(w2 + k), v, c2);
+        c3 = fma(weight(w3 + k), v, c3);
+        c4 = fma(weight(w4 + k), v, c4);
+        c5 = fma(weight(w5 + k), v, c5);
+        c6 = fma(weight(w6 + k), v, c6);
+        c7 = fma(weight(w7 + k), v, c7);
+        k++;
+      }
     }
   }
+  store(image, o, pixel, c0);
+  store(image, o + 1, pixel, c1);
+  store(image, o + 2, pixel, c2);
+  store(image, o + 3, pixel, c3);
+  store(image, o + 4, pixel, c4);
+  store(image, o + 5, pixel, c5);
+  store(image, o + 6, pixel, c6);
+  store(image, o + 7, pixel, c7);
 }
 `,
   crossEntropy: `// y[r] = -(hit (1 - SMOOTHING) (x[r, labels[r]] - lse[r]) + SMOOTHING (mean(x[r, :]) - lse[r])), where hit is 1, or 0 for
@@ -520,67 +612,223 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   if (lane == 0u) { y[row] = finish(largest + log(total), row, 0u); }
 }
 `,
-  matmulSubgroup: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
-// One invocation computes 16 rows by 4 columns. Each lane fetches one row's element of A and hands it to the others by
-// shuffles, so that A costs one load per 8 rows; needs subgroups of at least 8 lanes. No barriers, no workgroup memory.
+  matmulLanes: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
+// For CPU drivers that run a subgroup as one vector of 8 lanes, where a load costs more than the products it serves.
+// A subgroup computes 32 rows by 32 columns, four k at a time: lane l loads rows and columns 4 l to 4 l + 3, and rows
+// reach the other lanes as broadcasts, so that 32 loads serve 512 products. The sums lie in private memory, and so in
+// the first-level cache. No barriers, no workgroup memory.
+//
+// Before this text stand, for A and likewise for B,
+//   const A_READS: what an element of the buffer holds: one number (SINGLE), four k of one row or column (ALONG_K), or
+//                  four rows or columns at one k (ACROSS_K);
+//   alias AElement: In0 where that is one number, else vec4<In0>;
+//   fn floatA: an element as four floats, the first of them where it is one number.
+// Strides and offsets count elements.
+const SINGLE = 0;
+const ALONG_K = 1;
+const ACROSS_K = 2;
+
 struct Params {
-  M: i32,
-  N: i32,
-  K: i32,
-  BATCH1: i32,
-  BATCH2: i32,
-  A_OFFSET: i32,
-  A_BATCH0: i32,
-  A_BATCH1: i32,
-  A_BATCH2: i32,
-  A_ROW: i32,
-  A_COLUMN: i32,
-  B_OFFSET: i32,
-  B_BATCH0: i32,
-  B_BATCH1: i32,
-  B_BATCH2: i32,
-  B_ROW: i32,
-  B_COLUMN: i32,
+  M: u32,
+  N: u32,
+  K: u32,
+  BATCH1: u32,
+  BATCH2: u32,
+  A_OFFSET: u32,
+  A_BATCH0: u32,
+  A_BATCH1: u32,
+  A_BATCH2: u32,
+  A_ROW: u32,
+  A_COLUMN: u32,
+  B_OFFSET: u32,
+  B_BATCH0: u32,
+  B_BATCH1: u32,
+  B_BATCH2: u32,
+  B_ROW: u32,
+  B_COLUMN: u32,
 }
 
-const LANES = 8;
-const ROWS = 16;
-const COLUMNS = 4; // of each invocation
+const TILE = 32u;
+const FOUR = vec4u(0, 1, 2, 3);
+const WHOLE_STEPS = A_READS == ALONG_K || B_READS == ALONG_K; // K is a multiple of 4 then
+
+@group(0) @binding(0) var<storage, read> a: array<AElement>;
+@group(0) @binding(1) var<storage, read> b: array<BElement>;
+@group(0) @binding(2) var<storage, read_write> c: array<Out>;
+@group(0) @binding(3) var<uniform> P: Params;
+
+fn a4(i: vec4u) -> mat4x4f { return mat4x4f(floatA(a[i.x]), floatA(a[i.y]), floatA(a[i.z]), floatA(a[i.w])); }
+
+fn b4(i: vec4u) -> mat4x4f { return mat4x4f(floatB(b[i.x]), floatB(b[i.y]), floatB(b[i.z]), floatB(b[i.w])); }
+
+fn singles(m: mat4x4f) -> vec4f { return vec4f(m[0].x, m[1].x, m[2].x, m[3].x); }
+
+// Four rows of A at four k; a column of the result is one k.
+fn loadA(at: vec4u, k: u32) -> mat4x4f {
+  if (A_READS == ALONG_K) { return transpose(a4(at + k / 4)); }
+  let step = min(k + FOUR, vec4u(P.K - 1)) * P.A_COLUMN;
+  if (A_READS == ACROSS_K) { return withoutEnd(a4(at.x + step), k); }
+  let x = mat4x4f(singles(a4(at + step.x)), singles(a4(at + step.y)), singles(a4(at + step.z)), singles(a4(at + step.w)));
+  return withoutEnd(x, k);
+}
+
+// Four columns of B at four k; a column of the result is one k.
+fn loadB(at: vec4u, k: u32) -> mat4x4f {
+  if (B_READS == ALONG_K) { return transpose(b4(at + k / 4)); }
+  let step = min(k + FOUR, vec4u(P.K - 1)) * P.B_ROW;
+  if (B_READS == ACROSS_K) { return withoutEnd(b4(at.x + step), k); }
+  let y = mat4x4f(singles(b4(at + step.x)), singles(b4(at + step.y)), singles(b4(at + step.z)), singles(b4(at + step.w)));
+  return withoutEnd(y, k);
+}
+
+fn withoutEnd(x: mat4x4f, k: u32) -> mat4x4f {
+  if (WHOLE_STEPS) { return x; }
+  let inside = k + FOUR < vec4u(P.K);
+  return mat4x4f(
+    x[0],
+    select(vec4f(), x[1], inside.y),
+    select(vec4f(), x[2], inside.z),
+    select(vec4f(), x[3], inside.w),
+  );
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let b0 = tile.z / (P.BATCH1 * P.BATCH2);
+  let b1 = (tile.z / P.BATCH2) % P.BATCH1;
+  let b2 = tile.z % P.BATCH2;
+  let startA = P.A_OFFSET + b0 * P.A_BATCH0 + b1 * P.A_BATCH1 + b2 * P.A_BATCH2;
+  let startB = P.B_OFFSET + b0 * P.B_BATCH0 + b1 * P.B_BATCH1 + b2 * P.B_BATCH2;
+  let top = tile.y * TILE;
+  let row = top + 4 * lane;
+  let column = tile.x * TILE + 4 * lane;
+  var aAt = startA + min(row + FOUR, vec4u(P.M - 1)) * P.A_ROW;
+  var bAt = startB + min(column + FOUR, vec4u(P.N - 1)) * P.B_COLUMN;
+  if (A_READS == ACROSS_K) { aAt = vec4u(startA + min(row, P.M - 1) / 4); }
+  if (B_READS == ACROSS_K) { bAt = vec4u(startB + min(column, P.N - 1) / 4); }
+  var sums: array<vec4f, TILE>;
+  for (var k = 0u; k < P.K; k += 4) {
+    let y = loadB(bAt, k);
+    let x = transpose(loadA(aAt, k));
+    for (var i = 0u; i < 4; i++) {
+      sums[i] += y * subgroupBroadcast(x[i], 0);
+      sums[i + 4] += y * subgroupBroadcast(x[i], 1);
+      sums[i + 8] += y * subgroupBroadcast(x[i], 2);
+      sums[i + 12] += y * subgroupBroadcast(x[i], 3);
+      sums[i + 16] += y * subgroupBroadcast(x[i], 4);
+      sums[i + 20] += y * subgroupBroadcast(x[i], 5);
+      sums[i + 24] += y * subgroupBroadcast(x[i], 6);
+      sums[i + 28] += y * subgroupBroadcast(x[i], 7);
+    }
+  }
+  for (var i = 0u; i < min(TILE, P.M - top); i++) {
+    let at = (tile.z * P.M + top + i) * P.N + column;
+    for (var j = 0u; j < 4; j++) {
+      if (column + j < P.N) { c[at + j] = finish(sums[i][j], at + j, column + j); }
+    }
+  }
+}
+`,
+  matmulTiles: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
+// For GPUs. A workgroup of 16 × 16 invocations computes a tile of 64 BLOCKS rows and columns; each invocation has 4 rows
+// and 4 columns in every block of 64 by 64. Slices of A and B, DEPTH long in k, pass through workgroup memory while the
+// next ones are on their way from the buffers.
+//
+// Before this text stands const BLOCKS = 1 or 2.
+struct Params {
+  M: u32,
+  N: u32,
+  K: u32,
+  BATCH1: u32,
+  BATCH2: u32,
+  A_OFFSET: u32,
+  A_BATCH0: u32,
+  A_BATCH1: u32,
+  A_BATCH2: u32,
+  A_ROW: u32,
+  A_COLUMN: u32,
+  B_OFFSET: u32,
+  B_BATCH0: u32,
+  B_BATCH1: u32,
+  B_BATCH2: u32,
+  B_ROW: u32,
+  B_COLUMN: u32,
+}
+
+const TILE = 64u * BLOCKS;
+const QUADS = TILE / 4; // groups of four rows or columns in a tile
+const DEPTH = 256 / QUADS; // so that each invocation loads one quad of A and one of B
+const FOUR = vec4u(0, 1, 2, 3);
 
 @group(0) @binding(0) var<storage, read> a: array<In0>;
 @group(0) @binding(1) var<storage, read> b: array<In1>;
 @group(0) @binding(2) var<storage, read_write> c: array<Out>;
 @group(0) @binding(3) var<uniform> P: Params;
 
-@compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let batch = i32(tile.z);
-  let b0 = batch / (P.BATCH1 * P.BATCH2);
-  let b1 = (batch / P.BATCH2) % P.BATCH1;
-  let b2 = batch % P.BATCH2;
-  let a0 = P.A_OFFSET + b0 * P.A_BATCH0 + b1 * P.A_BATCH1 + b2 * P.A_BATCH2;
-  let row = i32(tile.y) * ROWS;
-  let column = i32(tile.x) * LANES * COLUMNS + i32(lane);
-  let start = P.B_OFFSET + b0 * P.B_BATCH0 + b1 * P.B_BATCH1 + b2 * P.B_BATCH2;
-  var bAt: array<i32, COLUMNS>;
-  for (var j = 0; j < COLUMNS; j++) { bAt[j] = start + min(column + j * LANES, P.N - 1) * P.B_COLUMN; }
-  var acc: array<array<f32, COLUMNS>, ROWS>;
-  for (var k = 0; k < P.K; k++) {
-    var y: array<f32, COLUMNS>;
-    for (var j = 0; j < COLUMNS; j++) { y[j] = f32(b[u32(bAt[j] + k * P.B_ROW)]); }
-    for (var h = 0; h < ROWS; h += LANES) {
-      let mine = f32(a[u32(a0 + min(row + h + i32(lane), P.M - 1) * P.A_ROW + k * P.A_COLUMN)]);
-      for (var i = 0; i < LANES; i++) {
-        let x = subgroupShuffle(mine, u32(i));
-        for (var j = 0; j < COLUMNS; j++) { acc[h + i][j] = fma(x, y[j], acc[h + i][j]); }
+var<workgroup> rows: array<vec4f, DEPTH * QUADS>; // [k, quad]
+var<workgroup> columns: array<vec4f, DEPTH * QUADS>;
+
+// The (k, quad) that an invocation loads: neighbours load neighbouring addresses.
+fn place(index: u32, alongK: bool) -> vec2u {
+  return select(vec2u(index / QUADS, index % QUADS), vec2u(index % DEPTH, index / DEPTH), alongK);
+}
+
+fn loadA(at: vec4u, k: u32) -> vec4f {
+  if (k >= P.K) { return vec4f(); }
+  let i = at + k * P.A_COLUMN;
+  return vec4f(f32(a[i.x]), f32(a[i.y]), f32(a[i.z]), f32(a[i.w]));
+}
+
+fn loadB(at: vec4u, k: u32) -> vec4f {
+  if (k >= P.K) { return vec4f(); }
+  let i = at + k * P.B_ROW;
+  return vec4f(f32(b[i.x]), f32(b[i.y]), f32(b[i.z]), f32(b[i.w]));
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) index: u32) {
+  let b0 = tile.z / (P.BATCH1 * P.BATCH2);
+  let b1 = (tile.z / P.BATCH2) % P.BATCH1;
+  let b2 = tile.z % P.BATCH2;
+  let startA = P.A_OFFSET + b0 * P.A_BATCH0 + b1 * P.A_BATCH1 + b2 * P.A_BATCH2;
+  let startB = P.B_OFFSET + b0 * P.B_BATCH0 + b1 * P.B_BATCH1 + b2 * P.B_BATCH2;
+  let mine = place(index, P.A_COLUMN == 1);
+  let yours = place(index, P.B_ROW == 1);
+  let aAt = startA + min(tile.y * TILE + 4 * mine.y + FOUR, vec4u(P.M - 1)) * P.A_ROW;
+  let bAt = startB + min(tile.x * TILE + 4 * yours.y + FOUR, vec4u(P.N - 1)) * P.B_COLUMN;
+  let across = index % 16;
+  let down = index / 16;
+  var sums: array<array<array<vec4f, 4>, BLOCKS>, BLOCKS>;
+  var nextA = loadA(aAt, mine.x);
+  var nextB = loadB(bAt, yours.x);
+  for (var start = 0u; start < P.K; start += DEPTH) {
+    rows[mine.x * QUADS + mine.y] = nextA;
+    columns[yours.x * QUADS + yours.y] = nextB;
+    workgroupBarrier();
+    nextA = loadA(aAt, start + DEPTH + mine.x);
+    nextB = loadB(bAt, start + DEPTH + yours.x);
+    for (var k = 0u; k < DEPTH; k++) {
+      for (var i = 0u; i < BLOCKS; i++) {
+        let x = rows[k * QUADS + 16 * i + down];
+        for (var j = 0u; j < BLOCKS; j++) {
+          let y = columns[k * QUADS + 16 * j + across];
+          for (var r = 0u; r < 4; r++) { sums[i][j][r] = fma(vec4f(x[r]), y, sums[i][j][r]); }
+        }
       }
     }
+    workgroupBarrier();
   }
-  for (var i = 0; i < ROWS; i++) {
-    for (var j = 0; j < COLUMNS; j++) {
-      let n = column + j * LANES;
-      let at = u32((batch * P.M + row + i) * P.N + n);
-      if (row + i < P.M && n < P.N) { c[at] = finish(acc[i][j], at, u32(n)); }
+  for (var i = 0u; i < BLOCKS; i++) {
+    for (var r = 0u; r < 4; r++) {
+      let row = tile.y * TILE + 64 * i + 4 * down + r;
+      if (row >= P.M) { continue; }
+      for (var j = 0u; j < BLOCKS; j++) {
+        let column = tile.x * TILE + 64 * j + 4 * across;
+        let at = (tile.z * P.M + row) * P.N + column;
+        for (var s = 0u; s < 4; s++) {
+          if (column + s < P.N) { c[at + s] = finish(sums[i][j][r][s], at + s, column + s); }
+        }
+      }
     }
   }
 }
@@ -723,6 +971,31 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (u32(index[u]) == row) { total += f32(updates[u * P.WIDTH + column]); }
   }
   y[i] = finish(total, i, column);
+}
+`,
+  segmentSum: `// out[r, :] = sum of updates[places[i], :] over i in [starts[r], starts[r + 1]); one invocation an element.
+struct Params {
+  COUNT: u32,
+  WIDTH: u32,
+  GRID: u32,
+}
+
+@group(0) @binding(0) var<storage, read> updates: array<In0>;
+@group(0) @binding(1) var<storage, read> places: array<In1>;
+@group(0) @binding(2) var<storage, read> starts: array<In2>;
+@group(0) @binding(3) var<storage, read_write> result: array<Out>;
+@group(0) @binding(4) var<uniform> P: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let i = id.x + id.y * P.GRID;
+  if (i >= P.COUNT) { return; }
+  let row = i / P.WIDTH;
+  let column = i % P.WIDTH;
+  let end = starts[row + 1u];
+  var sum = 0.0;
+  for (var at = starts[row]; at < end; at++) { sum += f32(updates[u32(places[at]) * P.WIDTH + column]); }
+  result[i] = finish(sum, i, column);
 }
 `,
   softmax: `// y[r, :] = exp(x[r, :] - max) / sum; a row of WIDTH elements is one unit of work.

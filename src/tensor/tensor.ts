@@ -3,6 +3,7 @@ import { CoopError, DonatedError, DTypeError, ShapeError } from "./errors.ts";
 import { evaluate, readStorage } from "./evaluate.ts";
 import { type Attrs, type Aval, defineOp, type Op } from "./op.ts";
 import { checkShape, type Shape, showShape, sizeOf } from "./shape.ts";
+import { capturing, noteSite } from "./site.ts";
 import { Storage } from "./storage.ts";
 
 let created = 0;
@@ -90,7 +91,9 @@ export type TensorLike = Tensor | number;
 export function apply(op: Op, inputs: readonly Tensor[], attrs: Attrs = {}): Tensor {
   for (const input of inputs) input.storage?.assertUsable(`${op.name}(…)`);
   const { shape, dtype } = op.result(inputs, attrs);
-  return new Tensor(op, inputs, attrs, shape, dtype);
+  const node = new Tensor(op, inputs, attrs, shape, dtype);
+  if (capturing) noteSite(node);
+  return node;
 }
 
 const leaf = (name: string, reference?: Op["reference"]): Op =>

@@ -9,8 +9,6 @@ export type Spans = readonly [number, number, number, number];
  * prefixes and causal masks are all a matter of ranges, and nothing is padded.
  */
 export interface AttentionPattern {
-  readonly queries: number;
-  readonly keys: number;
   /** The keys that each query sees, in two ranges: i32 [queries, 4]. */
   readonly spans: Tensor;
   /** The queries that see each key, in two ranges: i32 [keys, 4]. */
@@ -47,8 +45,6 @@ export function attentionPattern(spans: readonly Spans[], keys: number): Attenti
   if (scattered >= 0)
     throw new CoopError(`attentionPattern: the queries that see key ${scattered} are not in two ranges of rows`);
   return {
-    queries: spans.length,
-    keys,
     spans: tensor(Int32Array.from(spans.flat()), [spans.length, 4]),
     readers: tensor(Int32Array.from(readers.flatMap((ranges) => [...ranges, 0, 0, 0, 0].slice(0, 4))), [keys, 4]),
   };
@@ -75,8 +71,6 @@ export function densePattern(
       readers.set([s * queries + (causal ? Math.max(0, t - ahead) : 0), (s + 1) * queries], 4 * (s * keys + t));
   }
   return {
-    queries: sequences * queries,
-    keys: sequences * keys,
     spans: tensor(spans, [sequences * queries, 4]),
     readers: tensor(readers, [sequences * keys, 4]),
   };

@@ -1,3 +1,4 @@
+import { gridFor } from "../codegen.ts";
 import { isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op } from "../op.ts";
@@ -7,7 +8,7 @@ import { apply, type Tensor } from "../tensor.ts";
 import { type AttentionPattern, densePattern } from "./attention-pattern.ts";
 import { arange } from "./basic.ts";
 import { cast, greaterEqual, less, logicalAnd, logicalOr, mul, sub, where } from "./elementwise.ts";
-import { laneKernels } from "./lanes.ts";
+import { ALONE, alone, shared } from "./lanes.ts";
 import { matmul } from "./matmul.ts";
 import { sum } from "./reduce.ts";
 import { logSumExp, softmax } from "./rows.ts";
@@ -19,46 +20,91 @@ const MASKED = -1e30;
 // ---- how the kernels are launched -----------------------------------------------------------------------------------
 
 const widthOf = (x: Aval): number => x.shape[2];
+const scaleOf = (attrs: Attrs): number => attrs.scale as number;
 
-/** Both ways to run one of the shaders; its unit of work is a row and head of input `unit`. */
+type Input = KernelCall["inputs"][number];
+
+/** Whether the elements of each row and head lie in whole groups of four, one after the other. */
+const inFours = ({ shape, strides, offset }: Input): boolean =>
+  shape[2] % 4 === 0 && strides[2] === 1 && [offset, strides[0], strides[1]].every((n) => n % 4 === 0);
+
+/**
+ * The ways to run one of the shaders: by the lanes of a subgroup or alone, four numbers at a time or one. A unit of
+ * work is a row and head of input `unit`; `value` is an input of the values' width.
+ */
 function kernels(
   name: string,
   source: string,
   { unit, value, strided = 3, binds }: { unit: number; value: number; strided?: number; binds?: number },
 ): Kernel[] {
-  return laneKernels({
-    name,
-    source,
-    strided,
-    binds,
-    units: ({ inputs }) => inputs[unit].shape[0] * inputs[unit].shape[1],
-    params: ({ inputs, attrs }: KernelCall) => {
-      const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
-        const {
-          offset,
-          strides: [row, head, dim],
-        } = inputs[i];
-        return Object.entries({ OFFSET: offset, ROW: row, HEAD: head, DIM: dim }).map(([key, n]) => [
-          `${letter}_${key}`,
-          n,
-        ]);
-      });
-      return { HEADS: inputs[unit].shape[1], SCALE: attrs.scale as number, ...Object.fromEntries(strides) };
-    },
-    constants: (inputs, lanes) => {
-      const [dim, valueDim] = [widthOf(inputs[0]), widthOf(inputs[value])];
-      return `const DIM = ${dim}u;
-const OWN = ${Math.ceil(dim / lanes)}u;
-const VALUE_DIM = ${valueDim}u;
-const VALUE_OWN = ${Math.ceil(valueDim / lanes)}u;
+  const params = ({ inputs, attrs }: KernelCall, piece: number, perGroup: number) => {
+    const [rows, heads] = inputs[unit].shape;
+    const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
+      const [row, head, dim] = inputs[i].strides;
+      const steps = { OFFSET: inputs[i].offset / piece, ROW: row / piece, HEAD: head / piece, DIM: dim };
+      return Object.entries(steps).map(([key, n]) => [`${letter}_${key}`, n]);
+    });
+    return {
+      UNITS: rows * heads,
+      GRID: gridFor(rows * heads, perGroup)[0],
+      HEADS: heads,
+      SCALE: scaleOf(attrs),
+      ...Object.fromEntries(strides),
+    };
+  };
+  const variant = (suffix: string, piece: 1 | 4, lanes: "shared" | "alone"): Kernel => {
+    const perGroup = lanes === "shared" ? 1 : ALONE;
+    return {
+      name: name + suffix,
+      subgroup: lanes === "shared" ? 8 : undefined,
+      strided,
+      binds,
+      fits: ({ inputs }) =>
+        piece === 1 || (widthOf(inputs[value]) % 4 === 0 && inputs.slice(0, strided).every(inFours)),
+      // a GPU's subgroups are wide enough for a number a lane
+      suits: piece === 4 && lanes === "shared" ? (_, adapter) => adapter !== "hardware" : undefined,
+      source: (inputs, subgroupLanes) =>
+        (lanes === "shared" ? shared(subgroupLanes) : alone) +
+        pieces(piece, lanes === "shared" ? subgroupLanes : 1, inputs, widthOf(inputs[value])) +
+        source,
+      params: (call) => params(call, piece, perGroup),
+      workgroups: ({ inputs }) => gridFor(inputs[unit].shape[0] * inputs[unit].shape[1], perGroup),
+    };
+  };
+  return [
+    variant("", 4, "shared"),
+    variant("-single", 1, "shared"),
+    variant("-alone", 4, "alone"),
+    variant("-alone-single", 1, "alone"),
+  ];
+}
+
+const SINGLES = `fn sumOf(x: Piece) -> f32 { return x; }
+fn finished(x: Piece, at: u32, d: u32) -> OutPiece { return finish(x, at, d); }
 `;
-    },
-  });
+const FOURS = `fn sumOf(x: Piece) -> f32 { return (x.x + x.y) + (x.z + x.w); }
+fn finished(x: Piece, at: u32, d: u32) -> OutPiece {
+  let i = 4u * at;
+  let e = 4u * d;
+  return OutPiece(finish(x.x, i, e), finish(x.y, i + 1u, e + 1u), finish(x.z, i + 2u, e + 2u), finish(x.w, i + 3u, e + 3u));
+}
+`;
+
+/** How a row lies in pieces, and how many of them a lane holds. */
+function pieces(piece: 1 | 4, lanes: number, inputs: readonly Aval[], valueWidth: number): string {
+  const [count, valueCount] = [widthOf(inputs[0]) / piece, valueWidth / piece];
+  const stored = (type: string) => (piece === 4 ? `vec4<${type}>` : type);
+  return `const PIECES = ${count}u;
+const OWN = ${Math.ceil(count / lanes)}u;
+const VALUE_PIECES = ${valueCount}u;
+const VALUE_OWN = ${Math.ceil(valueCount / lanes)}u;
+alias Piece = ${stored("f32")};
+${inputs.map((_, i) => `alias Piece${i} = ${stored(`In${i}`)};\n`).join("")}alias OutPiece = ${stored("Out")};
+${piece === 4 ? FOURS : SINGLES}`;
 }
 
 // ---- what they compute ----------------------------------------------------------------------------------------------
 
-const scaleOf = (attrs: Attrs): number => attrs.scale as number;
 const headsFirst = (x: Tensor): Tensor => transpose(x, [1, 0, 2]);
 
 /** Scores of every pair, those that are not seen far below the rest: [H, queries, keys]. */
@@ -164,14 +210,15 @@ const GRAD_VALUE = defineOp({
  * @returns [queries, H, e]
  */
 export function attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern, scale = widthOf(q) ** -0.5): Tensor {
+  const [queries, keys] = [pattern.spans.shape[0], pattern.readers.shape[0]];
   const fits =
     [q, k, v].every((x) => x.rank === 3) &&
-    sameShape(q.shape, [pattern.queries, k.shape[1], k.shape[2]]) &&
-    sameShape(v.shape.slice(0, 2), [pattern.keys, k.shape[1]]) &&
-    k.shape[0] === pattern.keys;
+    sameShape(q.shape, [queries, k.shape[1], k.shape[2]]) &&
+    sameShape(v.shape.slice(0, 2), [keys, k.shape[1]]) &&
+    k.shape[0] === keys;
   if (!fits) {
     throw new ShapeError(
-      `attend: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)} are not [${pattern.queries}, H, d], [${pattern.keys}, H, d], [${pattern.keys}, H, e] as the pattern says`,
+      `attend: q ${showShape(q.shape)}, k ${showShape(k.shape)}, v ${showShape(v.shape)} are not [${queries}, H, d], [${keys}, H, d], [${keys}, H, e] as the pattern says`,
     );
   }
   if (![q, k, v].every(({ dtype }) => isFloat(dtype) && dtype === q.dtype))

@@ -1,12 +1,13 @@
 import { gridFor } from "../codegen.ts";
+import { DTYPES, isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import { shaders } from "../shaders.ts";
 import { type Shape, showShape, sizeOf } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply, type Tensor, tensor } from "../tensor.ts";
 import { arange, expectFloat } from "./basic.ts";
 import { cast, equal } from "./elementwise.ts";
-import { reshape, slice } from "./view.ts";
+import { custom, reshape, slice } from "./view.ts";
 
 const GATHER = defineOp({
   name: "gather",
@@ -34,6 +35,10 @@ const GATHER = defineOp({
           GRID: gridFor(sizeOf(output.shape))[0] * 64,
         }),
         workgroups: ({ output }) => gridFor(sizeOf(output.shape)),
+        cost: ({ inputs: [table, index], output }) => ({
+          flops: 0,
+          bytes: 4 * sizeOf(index.shape) + 2 * DTYPES[table.dtype].bytes * sizeOf(output.shape),
+        }),
       },
     ],
   },
@@ -103,6 +108,81 @@ export function scatterAdd(updates: Tensor, indices: Tensor, rows: number): Tens
     );
   }
   return apply(SCATTER_ADD, [updates, indices], { rows });
+}
+
+/**
+ * Which row of a table each place takes, with the places of each row listed: what `gatherRows` needs to sum gradients
+ * without searching for them.
+ */
+export interface RowIndex {
+  /** i32 [places]: a row, or −1 for a place that stays zero. */
+  readonly index: Tensor;
+  /** i32 [places that are filled]: the places of row 0, then those of row 1, … */
+  readonly places: Tensor;
+  /** i32 [rows + 1]: where the places of each row begin in `places`. */
+  readonly starts: Tensor;
+}
+
+/** A RowIndex from the row of each place; −1 (or anything outside the table) leaves a place zero. */
+export function rowIndex(index: Int32Array, rows: number): RowIndex {
+  const starts = new Int32Array(rows + 1);
+  for (const row of index) if (row >= 0 && row < rows) starts[row + 1]++;
+  for (let row = 0; row < rows; row++) starts[row + 1] += starts[row];
+  const places = new Int32Array(starts[rows]);
+  const next = starts.slice();
+  index.forEach((row, place) => {
+    if (row >= 0 && row < rows) places[next[row]++] = place;
+  });
+  return { index: tensor(index), places: tensor(places), starts: tensor(starts) };
+}
+
+const SEGMENT_SUM = defineOp({
+  name: "segmentSum",
+  result: ([updates, , starts]) => ({ shape: [starts.shape[0] - 1, ...updates.shape.slice(1)], dtype: updates.dtype }),
+  reference: ([updates, places, starts], _attrs, output) => {
+    const width = sizeOf(updates.shape.slice(1));
+    const out = new Float64Array(sizeOf(output.shape));
+    for (let row = 0; row + 1 < starts.data.length; row++) {
+      for (let i = starts.data[row]; i < starts.data[row + 1]; i++) {
+        for (let j = 0; j < width; j++) out[row * width + j] += updates.data[places.data[i] * width + j];
+      }
+    }
+    return out;
+  },
+  vjp: ({ g, inputs: [, places, starts, index] }) => gatherRows(g, { index, places, starts }),
+  run: {
+    kind: "kernel",
+    kernels: [
+      {
+        name: "segment-sum",
+        source: shaders.segmentSum,
+        binds: 3,
+        params: ({ output }) => ({
+          COUNT: sizeOf(output.shape),
+          WIDTH: sizeOf(output.shape.slice(1)),
+          GRID: gridFor(sizeOf(output.shape))[0] * 64,
+        }),
+        workgroups: ({ output }) => gridFor(sizeOf(output.shape)),
+      },
+    ],
+  },
+});
+
+/**
+ * Rows of a table by an index that the host knows: `gather` with a gradient that costs no more than it does.
+ *
+ * @param table [rows, ...]
+ * @returns [places, ...]
+ */
+export function gatherRows(table: Tensor, { index, places, starts }: RowIndex): Tensor {
+  if (table.shape[0] !== starts.shape[0] - 1)
+    throw new ShapeError(
+      `gatherRows: an index into ${starts.shape[0] - 1} rows for a table of ${showShape(table.shape)}`,
+    );
+  const picked = gather(table, index);
+  return isFloat(table.dtype)
+    ? custom(picked, [table], (g) => [apply(SEGMENT_SUM, [g, places, starts, index])])
+    : picked;
 }
 
 function expectIndices(op: string, indices: Tensor): void {

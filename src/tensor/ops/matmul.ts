@@ -13,31 +13,107 @@ function sizes(a: Shape, b: Shape) {
   return { batch, m: a[a.length - 2], k: a[a.length - 1], n: b[b.length - 1] };
 }
 
-const kernel = (name: string, source: string, rows: number, extra: Partial<Kernel>): Kernel => ({
+type Input = KernelCall["inputs"][number];
+
+/** How a kernel reads one operand: one number at a time, or four that lie side by side, along k or across it. */
+type Reads = "single" | "alongK" | "acrossK";
+
+const WIDTH: Record<Reads, number> = { single: 1, alongK: 4, acrossK: 4 };
+
+/** Whether an operand's elements lie in whole groups of four along an axis, counted from the end: 1 or 2. */
+function inFours({ shape, strides, offset }: Input, axis: 1 | 2): boolean {
+  const along = shape.length - axis;
+  return (
+    strides[along] === 1 &&
+    shape[along] % 4 === 0 &&
+    offset % 4 === 0 &&
+    strides.every((stride, i) => i === along || stride % 4 === 0)
+  );
+}
+
+const fits = ([a, b]: readonly Input[], readsA: Reads, readsB: Reads): boolean =>
+  (readsA === "single" || inFours(a, readsA === "alongK" ? 1 : 2)) &&
+  (readsB === "single" || inFours(b, readsB === "alongK" ? 2 : 1));
+
+interface Variant extends Partial<Kernel> {
+  /** Rows and columns of a workgroup's part of the result. */
+  readonly tile: readonly [number, number];
+  readonly reads?: readonly [Reads, Reads];
+}
+
+const kernel = (
+  name: string,
+  source: string,
+  { tile, reads: [readsA, readsB] = ["single", "single"], ...extra }: Variant,
+): Kernel => ({
   name,
   source,
   strided: 2,
+  fits: ({ inputs }) => fits(inputs, readsA, readsB),
   ...extra,
-  params: ({ inputs: [a, b] }: KernelCall) => {
+  params: ({ inputs: [a, b] }) => {
     const { batch, m, k, n } = sizes(a.shape, b.shape);
     const lead = 3 - batch.length;
-    const stride = (strides: readonly number[], axis: number) => (axis < lead ? 0 : strides[axis - lead]);
     const extent = (axis: number) => (axis < lead ? 1 : batch[axis - lead]);
-    const of = (prefix: string, { strides, offset }: { strides: readonly number[]; offset: number }) => ({
-      [`${prefix}_OFFSET`]: offset,
-      [`${prefix}_BATCH0`]: stride(strides, 0),
-      [`${prefix}_BATCH1`]: stride(strides, 1),
-      [`${prefix}_BATCH2`]: stride(strides, 2),
-      [`${prefix}_ROW`]: strides[batch.length],
-      [`${prefix}_COLUMN`]: strides[batch.length + 1],
-    });
-    return { M: m, N: n, K: k, BATCH1: extent(1), BATCH2: extent(2), ...of("A", a), ...of("B", b) };
+    /** Strides in elements of the kernel's array; an axis that runs inside of them has none of its own. */
+    const of = (prefix: string, { strides, offset }: Input, reads: Reads) => {
+      const stride = (axis: number) => (axis < lead ? 0 : Math.trunc(strides[axis - lead] / WIDTH[reads]));
+      return {
+        [`${prefix}_OFFSET`]: offset / WIDTH[reads],
+        [`${prefix}_BATCH0`]: stride(0),
+        [`${prefix}_BATCH1`]: stride(1),
+        [`${prefix}_BATCH2`]: stride(2),
+        [`${prefix}_ROW`]: stride(3),
+        [`${prefix}_COLUMN`]: stride(4),
+      };
+    };
+    return { M: m, N: n, K: k, BATCH1: extent(1), BATCH2: extent(2), ...of("A", a, readsA), ...of("B", b, readsB) };
   },
   workgroups: ({ inputs: [a, b] }) => {
     const { batch, m, n } = sizes(a.shape, b.shape);
-    return [Math.ceil(n / 32), Math.ceil(m / rows), sizeOf(batch)];
+    return [Math.ceil(n / tile[1]), Math.ceil(m / tile[0]), sizeOf(batch)];
   },
+  cost: ({ inputs: [a], output }) => ({ flops: 2 * sizeOf(output.shape) * a.shape[a.shape.length - 1] }),
 });
+
+/** Products of a matrix product that is worth a pipeline of its own. */
+const LARGE = 2 ** 22;
+
+const CODE: Record<Reads, string> = { single: "SINGLE", alongK: "ALONG_K", acrossK: "ACROSS_K" };
+
+const lanes = (readsA: Reads, readsB: Reads): Kernel => {
+  const head = [readsA, readsB].map((reads, i) => {
+    const operand = "AB"[i];
+    const [element, float] = reads === "single" ? [`In${i}`, "f32(x)"] : [`vec4<In${i}>`, "x"];
+    return `const ${operand}_READS = ${CODE[reads]};
+alias ${operand}Element = ${element};
+fn float${operand}(x: ${operand}Element) -> vec4f { return vec4f(${float}); }
+`;
+  });
+  const single = readsA === "single" || readsB === "single";
+  return kernel(`matmul-lanes ${readsA} ${readsB}`, head.join("") + shaders.matmulLanes, {
+    tile: [32, 32],
+    reads: [readsA, readsB],
+    subgroup: 8,
+    // compiling one more pipeline takes a CPU driver longer than small products do
+    suits: ({ inputs: [a], output }, adapter) =>
+      adapter === "software" && (!single || sizeOf(output.shape) * a.shape[a.shape.length - 1] >= LARGE),
+  });
+};
+
+const tiles = (blocks: 1 | 2): Kernel => {
+  const tile = 64 * blocks;
+  return kernel(`matmul-tiles-${tile}`, `const BLOCKS = ${blocks};\n${shaders.matmulTiles}`, {
+    tile: [tile, tile],
+    suits: ({ output: { shape } }, adapter) =>
+      adapter === "hardware" && sizeOf(shape) >= (blocks - 1) * ENOUGH_TILES * tile ** 2,
+  });
+};
+
+/** Workgroups that keep a GPU busy: for fewer, smaller tiles are better. */
+const ENOUGH_TILES = 128;
+
+const READS = ["alongK", "acrossK", "single"] as const;
 
 const turn = (x: Tensor): Tensor => swapAxes(x, -1, -2);
 
@@ -67,8 +143,10 @@ const MATMUL: Op = defineOp({
   run: {
     kind: "kernel",
     kernels: [
-      kernel("matmul-subgroup", shaders.matmulSubgroup, 16, { subgroup: 8 }),
-      kernel("matmul", shaders.matmul, 8, {}),
+      ...READS.flatMap((readsA) => READS.map((readsB) => lanes(readsA, readsB))),
+      tiles(2),
+      tiles(1),
+      kernel("matmul", shaders.matmul, { tile: [8, 32] }),
     ],
   },
 });

@@ -19,7 +19,7 @@ const SOFTMAX = defineOp({
   vjp: ({ g, output: y }) => mul(y, sub(g, sum(mul(g, y), -1, last))),
   run: {
     kind: "kernel",
-    kernels: rowKernels("softmax", shaders.softmax),
+    kernels: rowKernels("softmax", shaders.softmax, 7),
     composed: ([x]) => {
       const e = exp(sub(x, max(x, -1, last)));
       return div(e, sum(e, -1, last));
@@ -46,7 +46,7 @@ const LOG_SUM_EXP = defineOp({
   },
   run: {
     kind: "kernel",
-    kernels: rowKernels("log-sum-exp", shaders.logSumExp, { columns: () => 0 }),
+    kernels: rowKernels("log-sum-exp", shaders.logSumExp, 5, { columns: () => 0 }),
     composed: ([x]) => {
       const largest = max(x, -1, last);
       return reshape(add(log(sum(exp(sub(x, largest)), -1, last)), largest), x.shape.slice(0, -1));
@@ -89,7 +89,7 @@ const STANDARDIZE = defineOp({
   vjp: ({ g, inputs: [x], attrs }) => apply(LAYER_NORM_GRAD, [x, ones([widthOf(x)], x.dtype), g], attrs),
   run: {
     kind: "kernel",
-    kernels: rowKernels("standardize", shaders.standardize, { fields: epsilonField }),
+    kernels: rowKernels("standardize", shaders.standardize, 6, { fields: epsilonField }),
     composed: ([x], attrs) => {
       const { centred, variance } = moments(x);
       return mul(centred, rsqrt(add(variance, epsilonOf(attrs))));
@@ -103,7 +103,7 @@ const LAYER_NORM_GRAD = defineOp({
   result: ([x]) => x,
   run: {
     kind: "kernel",
-    kernels: rowKernels("layer-norm-grad", shaders.layerNormGrad, { fields: epsilonField }),
+    kernels: rowKernels("layer-norm-grad", shaders.layerNormGrad, 15, { fields: epsilonField }),
     composed: ([x, gain, g], attrs) => {
       const { centred, variance } = moments(x);
       const scale = rsqrt(add(variance, epsilonOf(attrs)));
@@ -192,6 +192,7 @@ const TOP_K = defineOp({
           return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, K: attrs.k as number };
         },
         workgroups: ({ inputs: [x] }) => gridFor(sizeOf(x.shape) / x.shape[x.shape.length - 1]),
+        cost: ({ inputs: [x] }) => ({ flops: sizeOf(x.shape) }),
       },
     ],
   },

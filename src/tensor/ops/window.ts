@@ -2,15 +2,13 @@ import { gridFor } from "../codegen.ts";
 import { ShapeError } from "../errors.ts";
 import { type Attrs, defineOp, type Kernel } from "../op.ts";
 import { shaders } from "../shaders.ts";
-import { forEachIndex, rowMajor, type Shape, showShape, sizeOf } from "../shape.ts";
+import { forEachIndex, rowMajor, type Shape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat, expectRank } from "./basic.ts";
-import { matmul } from "./matmul.ts";
 import { mean } from "./reduce.ts";
-import { reshape, transpose } from "./view.ts";
 
 /** Windows over an image: `height` and `width` are the image's, `rows` and `columns` count the windows. */
-interface Windows {
+export interface Windows {
   readonly height: number;
   readonly width: number;
   readonly sizeY: number;
@@ -21,7 +19,7 @@ interface Windows {
   readonly columns: number;
 }
 
-const windows = (attrs: Attrs): Windows => attrs as unknown as Windows;
+export const windows = (attrs: Attrs): Windows => attrs as unknown as Windows;
 
 /** Calls `visit(window element, image element)` for every pair that unfold copies. */
 function forEachPair(w: Windows, images: number, visit: (from: number, to: number) => void): void {
@@ -59,7 +57,7 @@ const windowKernel = (name: string, source: string): Kernel => ({
   workgroups: ({ output }) => gridFor(sizeOf(output.shape)),
 });
 
-const UNFOLD = defineOp({
+export const UNFOLD = defineOp({
   name: "unfold",
   result: ([x], attrs) => {
     const w = windows(attrs);
@@ -76,7 +74,7 @@ const UNFOLD = defineOp({
   run: { kind: "kernel", kernels: [windowKernel("unfold", shaders.unfold)] },
 });
 
-const FOLD = defineOp({
+export const FOLD = defineOp({
   name: "fold",
   result: ([x], attrs) => ({
     shape: [x.shape[0], x.shape[1], windows(attrs).height, windows(attrs).width],
@@ -100,7 +98,7 @@ export interface WindowOptions {
   readonly padding?: number;
 }
 
-function windowAttrs(
+export function windowAttrs(
   op: string,
   image: Shape,
   sizeY: number,
@@ -136,36 +134,6 @@ export function unfold(x: Tensor, size: readonly [number, number], options: Wind
   expectRank("unfold", x, 4);
   expectFloat("unfold", x);
   return apply(UNFOLD, [x], windowAttrs("unfold", x.shape, size[0], size[1], options));
-}
-
-/**
- * Two-dimensional convolution (cross-correlation, as in neural networks).
- *
- * @param x [N, C, H, W]
- * @param weight [O, C, kh, kw]
- * @returns [N, O, rows, columns]
- */
-export function conv2d(x: Tensor, weight: Tensor, options: WindowOptions = {}): Tensor {
-  expectRank("conv2d", x, 4);
-  expectRank("conv2d", weight, 4);
-  const [n, c] = x.shape;
-  const [o, channels, kh, kw] = weight.shape;
-  if (c !== channels)
-    throw new ShapeError(
-      `conv2d: the image ${showShape(x.shape)} has ${c} channels, the weight ${showShape(weight.shape)} takes ${channels}`,
-    );
-  const { stride = 1, padding = 0 } = options;
-  const filter = reshape(weight, [o, c * kh * kw]);
-  if (padding === 0 && stride === kh && kh === kw && x.shape[2] % kh === 0 && x.shape[3] % kw === 0) {
-    // windows that tile the image are just another way to read it
-    const [rows, columns] = [x.shape[2] / kh, x.shape[3] / kw];
-    const tiles = transpose(reshape(x, [n, c, rows, kh, columns, kw]), [0, 2, 4, 1, 3, 5]);
-    const y = matmul(reshape(tiles, [n * rows * columns, c * kh * kw]), filter, { transposeB: true });
-    return transpose(reshape(y, [n, rows, columns, o]), [0, 3, 1, 2]);
-  }
-  const patches = unfold(x, [kh, kw], { stride, padding });
-  const [rows, columns] = patches.shape.slice(4);
-  return reshape(matmul(filter, reshape(patches, [n, c * kh * kw, rows * columns])), [n, o, rows, columns]);
 }
 
 /**

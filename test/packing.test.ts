@@ -1,0 +1,139 @@
+import "./gpu-settings.ts";
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { valueAndGrad } from "../src/autograd/index.ts";
+import { type Clip, type ClipConfig, initClip, makeClip, packSequences } from "../src/clip/index.ts";
+import { layoutPrompts, type Position, packPrompts, promptLearner } from "../src/coop/index.ts";
+import { compile, key, normal, read, type Tensor, tensor, treeMap } from "../src/tensor/index.ts";
+import { MORE, SEED } from "./gpu-settings.ts";
+
+const TIMEOUT = { timeout: 120_000 };
+
+/** Sequences of small numbers, many of which begin alike. */
+const sequences = fc
+  .tuple(
+    fc.array(fc.nat(2), { maxLength: 4 }),
+    fc.array(fc.array(fc.nat(2), { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 6 }),
+  )
+  .map(([start, rest]) => rest.map((end) => [...start, ...end]));
+
+/** The items that a row sees, in order, its own last. */
+const seenBy = (items: readonly unknown[], [a, b, c, d]: readonly number[]): unknown[] => [
+  ...items.slice(a, b),
+  ...items.slice(c, d),
+];
+
+describe("packed sequences", TIMEOUT, () => {
+  test("every row sees its own beginning, and the end rows see whole sequences", async () => {
+    const all = fc.sample(fc.noBias(sequences), { numRuns: 60 * MORE, seed: SEED });
+    const packed = all.map((texts) => packSequences(texts, (item) => item, { contextLength: 9 }));
+    const arrays = await read(packed.map(({ rows }) => rows));
+    for (const [n, texts] of all.entries()) {
+      const { items, positions, shared } = packed[n];
+      const rows = arrays[n];
+      const spans = (of: ArrayLike<number>, row: number) => Array.from(of).slice(4 * row, 4 * row + 4);
+      texts.forEach((text, k) => {
+        const end = rows.ends.index[k];
+        assert.deepEqual(seenBy(items, spans(rows.all.spans, end)), text);
+        assert.deepEqual(seenBy(items, spans(rows.last!.spans, k)), text);
+        for (let t = shared; t < text.length; t++) {
+          const row = end - (text.length - 1 - t);
+          assert.equal(positions[row], t);
+          assert.deepEqual(seenBy(items, spans(rows.all.spans, row)), text.slice(0, t + 1));
+        }
+      });
+      assert.equal(items.length, shared + texts.reduce((sum, text) => sum + text.length - shared, 0));
+      const common = texts.every((text) => text.length > shared + 1 && text[shared] === texts[0][shared]);
+      assert.ok(!common, "all begin with one item more than is shared");
+    }
+  });
+
+  test("readers are the transpose of spans", async () => {
+    for (const texts of fc.sample(fc.noBias(sequences), { numRuns: 20 * MORE, seed: SEED + 1 })) {
+      const { items, rows } = packSequences(texts, (item) => item, { contextLength: 9 });
+      for (const pattern of [rows.all, rows.last!]) {
+        const { spans, readers } = await read(pattern);
+        const sees = (table: ArrayLike<number>, row: number, other: number) =>
+          [0, 2].some((s) => other >= table[4 * row + s] && other < table[4 * row + s + 1]);
+        for (let query = 0; query < spans.length / 4; query++)
+          for (let k = 0; k < items.length; k++)
+            assert.equal(sees(spans, query, k), sees(readers, k, query), `query ${query}, key ${k}`);
+      }
+    }
+  });
+});
+
+const config: ClipConfig = {
+  embedDim: 12,
+  activation: "quickGelu",
+  layerNormEpsilon: 1e-5,
+  vision: { imageSize: 8, patchSize: 8, width: 16, layers: 1, heads: 1 },
+  text: { contextLength: 15, vocabularySize: 20, width: 16, layers: 2, heads: 2 },
+};
+
+/** A CLIP whose every parameter is random, biases and gains too; a class is called by its tokens: "3 7 7". */
+async function randomClip(layers: number): Promise<Clip> {
+  const own = { ...config, text: { ...config.text, layers } };
+  let salt = 0;
+  const params = treeMap(
+    (p: Tensor) => normal(key(++salt), p.shape, { std: p.rank === 1 ? 0.5 : 0.3, mean: p.rank === 1 ? 0.2 : 0 }),
+    initClip(own, key(1)),
+  );
+  const encode = (text: string) => [...text.matchAll(/\d+|\./g)].map(([word]) => (word === "." ? 1 : Number(word)));
+  const tokenizer = { contextLength: 15, vocabularySize: 20, startToken: 18, endToken: 19, encode };
+  return makeClip({ name: "random", config: own, params, tokenizer, pixels: {}, sha256: "" } as unknown as Parameters<
+    typeof makeClip
+  >[0]);
+}
+
+const className = fc.array(fc.integer({ min: 2, max: 5 }), { minLength: 1, maxLength: 5 }).map((ids) => ids.join(" "));
+const classNames = fc.uniqueArray(className, { minLength: 2, maxLength: 5 });
+
+describe("packed prompts", { timeout: 240_000 }, () => {
+  for (const layers of [1, 2]) {
+    for (const position of ["end", "middle", "front"] as Position[]) {
+      for (const classSpecific of [false, true]) {
+        test(`${position}, ${classSpecific ? "class-specific" : "unified"}, ${layers} layers: values and gradients of the plain computation`, async () => {
+          const clip = await randomClip(layers);
+          for (const names of fc.sample(fc.noBias(classNames), { numRuns: 2 * MORE, seed: SEED + layers })) {
+            const options = { position, classSpecific, contextTokens: 5 };
+            const shape = classSpecific ? [names.length, 5, 16] : [5, 16];
+            const params = { context: normal(key(9), shape) };
+            const batch = {
+              features: normal(key(10), [3, 12]),
+              labels: tensor(Int32Array.from([0, 1, names.length - 1])),
+            };
+            const results = [true, false].map((plain) => {
+              const learner = promptLearner(clip, names, { ...options, plain });
+              return compile((p: typeof params) => [
+                learner.textFeatures(p),
+                ...valueAndGrad(learner.loss)(p, batch).map((x) => ("context" in x ? x.context : x)),
+              ])(params);
+            });
+            const [plain, packed] = (await read(results)) as Float32Array[][];
+            plain.forEach((expected, i) => {
+              const largest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+              const error = expected.reduce((most, v, j) => Math.max(most, Math.abs(v - packed[i][j])), 0);
+              assert.ok(error <= 2e-5 * largest, `result ${i} of ${names}: off by ${error} of ${largest}`);
+            });
+          }
+        });
+      }
+    }
+  }
+
+  test("rows are what the layout promises: one prefix, no padding", async () => {
+    const clip = await randomClip(1);
+    const names = ["2", "3 4 5 2 3", "4 5"];
+    const rowsOf = (position: Position, classSpecific: boolean, plain = false) => {
+      const prompts = layoutPrompts(clip, names, { contextTokens: 4, position, classSpecific });
+      return packPrompts(clip, prompts, { vectors: classSpecific ? 12 : 4, plain }).tokens.shape[0];
+    };
+    assert.equal(rowsOf("end", false), 1 + 4 + (1 + 5 + 2) + 3 * 2);
+    assert.equal(rowsOf("middle", false), 1 + 2 + (1 + 5 + 2) + 3 * (2 + 2));
+    assert.equal(rowsOf("front", false), 1 + (1 + 5 + 2) + 3 * (4 + 2));
+    assert.equal(rowsOf("end", true), 1 + (1 + 5 + 2) + 3 * (4 + 2));
+    assert.equal(rowsOf("end", false, true), 3 * 15);
+  });
+});
