@@ -1,25 +1,27 @@
-// y[r, :] = exp(x[r, :] - max) / sum; one invocation a row of WIDTH elements.
+// y[r, :] = exp(x[r, :] - max) / sum; a row of WIDTH elements is one unit of work.
 struct Params {
-  ROWS: u32,
-  WIDTH: u32,
+  UNITS: u32,
   GRID: u32,
+  WIDTH: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
 @group(0) @binding(2) var<uniform> P: Params;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * P.GRID;
-  if (row >= P.ROWS) { return; }
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = unitOf(group, local, P.GRID);
+  if (row >= P.UNITS) { return; }
+  let lane = laneOf(local);
   let start = row * P.WIDTH;
   var largest = f32(x[start]);
-  for (var i = 1u; i < P.WIDTH; i++) { largest = max(largest, f32(x[start + i])); }
+  for (var i = lane; i < P.WIDTH; i += LANES) { largest = max(largest, f32(x[start + i])); }
+  largest = highest(largest);
   var total = 0.0;
-  for (var i = 0u; i < P.WIDTH; i++) { total += exp(f32(x[start + i]) - largest); }
-  let scale = 1.0 / total;
-  for (var i = 0u; i < P.WIDTH; i++) {
+  for (var i = lane; i < P.WIDTH; i += LANES) { total += exp(f32(x[start + i]) - largest); }
+  let scale = 1.0 / across(total);
+  for (var i = lane; i < P.WIDTH; i += LANES) {
     y[start + i] = finish(exp(f32(x[start + i]) - largest) * scale, start + i, i);
   }
 }

@@ -1,30 +1,31 @@
-// y[r, :] = (x[r, :] - mean) / sqrt(variance + EPSILON); one invocation a row of WIDTH elements.
+// y[r, :] = (x[r, :] - mean) / sqrt(variance + EPSILON); a row of WIDTH elements is one unit of work.
 struct Params {
-  ROWS: u32,
+  UNITS: u32,
+  GRID: u32,
   WIDTH: u32,
   EPSILON: f32,
-  GRID: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
 @group(0) @binding(2) var<uniform> P: Params;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * P.GRID;
-  if (row >= P.ROWS) { return; }
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = unitOf(group, local, P.GRID);
+  if (row >= P.UNITS) { return; }
+  let lane = laneOf(local);
   let start = row * P.WIDTH;
   var total = 0.0;
-  for (var i = 0u; i < P.WIDTH; i++) { total += f32(x[start + i]); }
-  let mean = total / f32(P.WIDTH);
+  for (var i = lane; i < P.WIDTH; i += LANES) { total += f32(x[start + i]); }
+  let mean = across(total) / f32(P.WIDTH);
   var squares = 0.0;
-  for (var i = 0u; i < P.WIDTH; i++) {
+  for (var i = lane; i < P.WIDTH; i += LANES) {
     let d = f32(x[start + i]) - mean;
     squares = fma(d, d, squares);
   }
-  let scale = inverseSqrt(squares / f32(P.WIDTH) + P.EPSILON);
-  for (var i = 0u; i < P.WIDTH; i++) {
+  let scale = inverseSqrt(across(squares) / f32(P.WIDTH) + P.EPSILON);
+  for (var i = lane; i < P.WIDTH; i += LANES) {
     y[start + i] = finish((f32(x[start + i]) - mean) * scale, start + i, i);
   }
 }

@@ -198,6 +198,20 @@ describe("what stops, replaces and repeats gradients", { timeout: 60_000 }, () =
     assert.deepEqual(labels(grad((t: Tensor) => sum(coop.stopGradient(matmul(t, b))))(a)), ["copy"]);
   });
 
+  test("frozen gains and biases of a norm cost no kernel", () => {
+    const [gain, bias] = [tensor([1, 2, 3]), tensor([4, 5, 6])];
+    const weights = tensor([
+      [1, 2, 4],
+      [3, 5, 4],
+    ]);
+    const loss = (t: Tensor, p: { gain: Tensor; bias: Tensor }) =>
+      sum(mul(coop.layerNorm(t, p.gain, p.bias), coop.sin(weights)));
+    const of = (...roots: Tensor[]) => labels(...roots).filter((label) => label !== "sin+mul");
+    assert.deepEqual(of(grad((t: Tensor) => loss(t, { gain, bias }))(weights)), ["layer-norm-grad-alone"]);
+    const { bias: only } = grad((p: { bias: Tensor }) => loss(weights, { gain, ...p }))({ bias });
+    assert.deepEqual(labels(only), ["sin+mul+sum"]);
+  });
+
   test("customVjp: the rule instead of the ops, of several arguments, and twice", async () => {
     const clipped = customVjp(
       (t: Tensor) => t,

@@ -306,21 +306,63 @@ const ROWS: Record<string, OpCase> = {
     "real",
     ([x], y) => mul(y, add(mul(coop.sub(max(x, -1, { keepDims: true }), x), 2), 24 + 2 * Math.sqrt(rowWidth(x)))),
   ),
+  logSumExp: rows(
+    (x, { axis }) => coop.logSumExp(x, axis as number),
+    fc.constantFrom({ axis: -1 }, { axis: -1 }, { axis: 0 }),
+    "real",
+    ([x], y) => add(mul(abs(y), 4), add(mul(max(abs(x)), 2), 24 + 2 * Math.sqrt(x.size))),
+  ),
+  crossEntropy: {
+    calls: fc
+      .tuple(
+        extent(9, false),
+        fc.constantFrom(1, 3, 9, 17, 40),
+        fc.constantFrom<DType>("i32", "u32"),
+        fc.constantFrom(0, 0.25),
+      )
+      .chain(([count, classes, type, smoothing]) =>
+        fc
+          .tuple(argument([count, classes]), argument([count], { dtype: type, domain: "index", zeros: true }))
+          .map((args) => ({ args, attrs: { smoothing } })),
+      ),
+    apply: ([x, labels], attrs) => apply(op("crossEntropy"), [x, labels, coop.logSumExp(x)], attrs),
+    bound: ([x]) => add(mul(max(abs(x)), 8), 32 + 2 * Math.sqrt(rowWidth(x))),
+    order: 2,
+  },
   standardize: rows(
     (x, { epsilon: e }) => coop.standardize(x, e as number),
     epsilon,
     "real",
     ([x], _, { epsilon: e }) => standardized(x, e as number),
   ),
-  standardizeGrad: {
+  layerNorm: {
+    calls: fc
+      .tuple(shape(1, 4, { empty: false }), epsilon, fc.constantFrom(...FLOATS))
+      .chain(([from, attrs, dtype]) =>
+        fc
+          .tuple(
+            argument(from, { dtype }),
+            argument([from.at(-1)!], { dtype, domain: "other" }),
+            argument([from.at(-1)!]),
+          )
+          .map((args) => ({ args, attrs })),
+      ),
+    apply: ([x, weight, bias], { epsilon: e }) => coop.layerNorm(x, weight, bias, e as number),
+    bound: ([x, weight, bias], _, { epsilon: e }) =>
+      add(mul(standardized(x, e as number), add(max(abs(weight)), 1)), mul(max(abs(bias)), 4)),
+    order: 2,
+  },
+  layerNormGrad: {
     calls: fc
       .tuple(shape(1, 4, { empty: false }), epsilon)
       .chain(([from, attrs]) =>
-        fc.tuple(argument(from), argument(from, { domain: "other" })).map((args) => ({ args, attrs })),
+        fc
+          .tuple(argument(from), argument([from.at(-1)!]), argument(from, { domain: "other" }))
+          .map((args) => ({ args, attrs })),
       ),
-    apply: (inputs, attrs) => apply(op("standardizeGrad"), inputs, attrs),
-    bound: ([x, g], _, { epsilon: e }) =>
-      mul(standardized(x, e as number), add(max(abs(g), -1, { keepDims: true }), 1)),
+    apply: (inputs, attrs) => apply(op("layerNormGrad"), inputs, attrs),
+    bound: ([x, gain, g], _, { epsilon: e }) =>
+      mul(standardized(x, e as number), add(mul(max(abs(g), -1, { keepDims: true }), max(abs(gain))), 1)),
     order: 2,
   },
   topKIndices: {

@@ -6,9 +6,10 @@ import type { LowerOptions } from "./kernel.ts";
 import { bytesOf } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { Program } from "./program.ts";
+import { matches, type Pattern, patternOf } from "./signature.ts";
 import type { Storage } from "./storage.ts";
 import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
-import { forEachLeaf, treeLeaves, treeMap, treeStructure } from "./tree.ts";
+import { forEachLeaf, isBranch, treeLeaves, treeMap } from "./tree.ts";
 import { contiguous } from "./view.ts";
 
 export interface CompileOptions
@@ -43,11 +44,12 @@ export interface Compiled<Args extends unknown[], Result> {
 
 /** A function run once on placeholders. */
 interface Trace {
+  readonly pattern: Pattern;
+  /** Which of the tensors among the arguments are donated. */
+  readonly donated: readonly number[];
   readonly roots: readonly Tensor[];
   /** Where the program finds the value of each placeholder. */
   readonly loads: ReadonlyMap<Tensor, Load>;
-  /** The buffer of each tensor among the arguments, in order. */
-  readonly buffers: readonly VirtualBuffer[];
   /** The result with a `Result` in place of each tensor. */
   readonly result: unknown;
   /** Made at the first call with the device up. */
@@ -82,33 +84,58 @@ export function compile<Args extends unknown[], Result>(
   options: CompileOptions = {},
 ): Compiled<Args, Result> {
   const { donate = [], name = f.name || "a compiled function", ...lowering } = options;
-  const traces = new Map<string, Trace>();
+  /** The newest first. */
+  const traces: Trace[] = [];
 
   const call = (...args: Args): Result => {
-    const leaves = treeLeaves(args);
-    if (inlining > 0 || leaves.some((leaf) => leaf instanceof Tensor && leaf.op === PLACEHOLDER)) return f(...args);
-    const tensors = leaves.filter((leaf) => leaf instanceof Tensor);
+    if (inlining > 0) return f(...args);
+    const tensors: Tensor[] = [];
+    const numbers: number[] = [];
+    const fits = ({ pattern }: Pick<Trace, "pattern">): boolean => {
+      tensors.length = 0;
+      numbers.length = 0;
+      return matches(pattern, args, tensors, numbers);
+    };
+    const known = traces.find(fits);
+    const pattern = known?.pattern ?? patternOf(args);
+    if (!known) fits({ pattern });
+    if (tensors.some((t) => t.op === PLACEHOLDER)) return f(...args);
     for (const t of tensors) t.storage?.assertUsable(name);
-    evaluate(tensors);
-    const signature = signatureOf(args, leaves);
-    const donated = donatedBy(args, donate, name);
-    const numbers = Float32Array.from(leaves.filter((leaf) => typeof leaf === "number"));
+    if (!tensors.every(({ storage }) => storage)) evaluate(tensors);
+    return replay(known ?? traced(args, pattern), args, tensors, numbers);
+  };
 
-    const trace = traces.get(signature) ?? traceOn(f, args);
-    traces.set(signature, trace);
-    const given = new Map(trace.buffers.map((buffer, i) => [buffer, tensors[i].storage!]));
-    const closedOver = usedBy(trace.roots, `${name}, which closes over it`);
-    const storages = whenUp(trace.roots, [...given.values(), ...closedOver], (on) => {
-      trace.program ??= new Program(on, trace.roots, trace.loads, lowering, name);
-      return trace.program.run(given, numbers);
-    });
+  const traced = (args: Args, pattern: Pattern): Trace => {
+    checkDonated(args, donate, name);
+    const trace = traceOn(f, args, pattern, donate);
+    traces.unshift(trace);
+    return trace;
+  };
+
+  const replay = (trace: Trace, args: Args, tensors: readonly Tensor[], numbers: readonly number[]): Result => {
+    const given = tensors.map((t) => t.storage!);
+    const donated = trace.donated.map((i) => given[i]);
+    if (new Set(donated).size < donated.length) checkDonated(args, donate, name);
+    const storages = launch(trace, given, Float32Array.from(numbers));
     for (const storage of donated) storage.release(`a call of ${name} that it was donated to`);
     return rebuild(trace.result, storages) as Result;
   };
 
+  const launch = (trace: Trace, given: readonly Storage[], numbers: Float32Array<ArrayBuffer>): Storage[] => {
+    const where = `${name}, which closes over it`;
+    if (trace.program) {
+      for (const t of trace.program.lowered.borrowed.keys()) t.storage!.assertUsable(where);
+      return trace.program.run(given, numbers);
+    }
+    return whenUp(trace.roots, [...given, ...usedBy(trace.roots, where)], (on) => {
+      trace.program ??= new Program(on, trace.roots, trace.loads, lowering, name);
+      return trace.program.run(given, numbers);
+    });
+  };
+
   return Object.assign(call, {
     inspect: () =>
-      [...traces.values()].flatMap(({ program }) =>
+      traces.toReversed().flatMap(({ program }) =>
         program
           ? [
               {
@@ -126,27 +153,14 @@ export function compile<Args extends unknown[], Result>(
           : [],
       ),
     free: () => {
-      for (const { program } of traces.values()) program?.release();
-      traces.clear();
+      for (const { program } of traces) program?.release();
+      traces.length = 0;
     },
   });
 }
 
-function signatureOf(args: unknown[], leaves: readonly unknown[]): string {
-  const kinds = leaves.map((leaf) => {
-    if (leaf instanceof Tensor) return `${leaf.dtype}[${leaf.shape}]`;
-    if (typeof leaf === "number") return "number";
-    if (leaf === null || ["string", "boolean", "undefined", "bigint"].includes(typeof leaf))
-      return `${typeof leaf} ${leaf}`;
-    throw new CoopError(`a compiled function takes trees of tensors, numbers and plain values, not ${describe(leaf)}`);
-  });
-  return `${treeStructure(args)} ${kinds.join(" ")}`;
-}
-
-const describe = (value: unknown): string =>
-  typeof value === "object" && value ? `a ${value.constructor?.name ?? "object"}` : `a ${typeof value}`;
-
-function donatedBy(args: readonly unknown[], positions: readonly number[], name: string): Storage[] {
+/** @throws CoopError where one tensor would be donated twice */
+function checkDonated(args: readonly unknown[], positions: readonly number[], name: string): void {
   const storages = new Map<Storage, string>();
   for (const position of positions) {
     forEachLeaf(args[position], (leaf, path) => {
@@ -158,12 +172,21 @@ function donatedBy(args: readonly unknown[], positions: readonly number[], name:
       storages.set(leaf.storage!, where);
     });
   }
-  return [...storages.keys()];
 }
 
 /** Runs `f` on placeholders. */
-function traceOn<Args extends unknown[]>(f: (...args: Args) => unknown, args: Args): Trace {
-  const buffers: VirtualBuffer[] = [];
+function traceOn<Args extends unknown[]>(
+  f: (...args: Args) => unknown,
+  args: Args,
+  pattern: Pattern,
+  donate: readonly number[],
+): Trace {
+  const tensorsIn = (value: unknown) => treeLeaves(value).filter((leaf) => leaf instanceof Tensor).length;
+  const donated = donate.flatMap((position) => {
+    const before = tensorsIn(args.slice(0, position));
+    return Array.from({ length: tensorsIn(args[position]) }, (_, i) => before + i);
+  });
+  let buffers = 0;
   const loads = new Map<Tensor, Load>();
   const count = treeLeaves(args).filter((leaf) => typeof leaf === "number").length;
   const scalars: VirtualBuffer = { id: -1, kind: "scalars", bytes: 4 * count, dtype: "f32" };
@@ -177,8 +200,7 @@ function traceOn<Args extends unknown[]>(f: (...args: Args) => unknown, args: Ar
     if (!(leaf instanceof Tensor)) return leaf;
     const { shape, dtype } = leaf;
     const t = new Tensor(PLACEHOLDER, [], { shape, dtype }, shape, dtype);
-    const buffer: VirtualBuffer = { id: -2 - buffers.length, kind: "input", bytes: bytesOf(shape, dtype), dtype };
-    buffers.push(buffer);
+    const buffer: VirtualBuffer = { id: -2 - buffers++, kind: "input", bytes: bytesOf(shape, dtype), dtype };
     loads.set(t, { kind: "load", buffer, view: contiguous(shape), dtype });
     return t;
   }, args as unknown[]) as Args;
@@ -187,7 +209,7 @@ function traceOn<Args extends unknown[]>(f: (...args: Args) => unknown, args: Ar
   const roots = treeLeaves(result).filter((leaf) => leaf instanceof Tensor);
   let index = 0;
   const skeleton = treeMap((leaf: unknown) => (leaf instanceof Tensor ? new Result(index++, leaf) : leaf), result);
-  return { roots, loads, buffers, result: skeleton };
+  return { pattern, donated, roots, loads, result: skeleton };
 }
 
 /** Stands for a tensor in the result of a trace. */
@@ -200,9 +222,13 @@ class Result {
   }
 }
 
-const rebuild = (skeleton: unknown, storages: readonly Storage[]): unknown =>
-  treeMap(
-    (leaf: unknown) =>
-      leaf instanceof Result ? fromStorage(storages[leaf.index], leaf.like.shape, leaf.like.dtype) : leaf,
-    skeleton,
-  );
+/** The result of a trace with storages in the place of what stands for them. */
+function rebuild(skeleton: unknown, storages: readonly Storage[]): unknown {
+  if (skeleton instanceof Result)
+    return fromStorage(storages[skeleton.index], skeleton.like.shape, skeleton.like.dtype);
+  if (Array.isArray(skeleton)) return skeleton.map((item) => rebuild(item, storages));
+  if (!isBranch(skeleton)) return skeleton;
+  const made: Record<string, unknown> = {};
+  for (const key of Object.keys(skeleton)) made[key] = rebuild(skeleton[key], storages);
+  return made;
+}

@@ -76,10 +76,17 @@ export class Device {
     return { bytes: Object.values(byOwner).reduce((a, b) => a + b), buffers: this.live.size, byOwner };
   }
 
-  /** A storage buffer of at least `bytes`, from the pool where one fits. */
-  allocate(bytes: number, owner: Owner): GPUBuffer {
+  /** Whether a buffer lies in the pool. */
+  isFree(buffer: GPUBuffer): boolean {
+    return this.live.get(buffer)?.owner === "pool";
+  }
+
+  /** A storage buffer of at least `bytes`, from the pool where one fits, and this one where it is free. */
+  allocate(bytes: number, owner: Owner, preferred?: GPUBuffer): GPUBuffer {
     const size = Math.ceil(bytes / 256) * 256;
-    const ready = this.pool.get(size)?.pop();
+    const shelf = this.pool.get(size);
+    const at = preferred ? (shelf?.lastIndexOf(preferred) ?? -1) : -1;
+    const ready = at >= 0 ? shelf!.splice(at, 1)[0] : shelf?.pop();
     if (ready) {
       this.pooled -= size;
       this.live.get(ready)!.owner = owner;
@@ -100,10 +107,10 @@ export class Device {
   }
 
   /** A buffer of each size, or none at all where one cannot be had. */
-  allocateAll(sizes: readonly number[], owner: Owner): GPUBuffer[] {
+  allocateAll(sizes: readonly number[], owner: Owner, preferred?: readonly GPUBuffer[]): GPUBuffer[] {
     const made: GPUBuffer[] = [];
     try {
-      for (const bytes of sizes) made.push(this.allocate(bytes, owner));
+      for (const [i, bytes] of sizes.entries()) made.push(this.allocate(bytes, owner, preferred?.[i]));
     } catch (error) {
       for (const buffer of made) this.recycle(buffer);
       throw error;

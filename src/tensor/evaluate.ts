@@ -15,7 +15,7 @@ export function evaluate(tensors: readonly Tensor[]): void {
   if (roots.length === 0) return;
   const storages = whenUp(roots, usedBy(roots, "data()"), (on) => {
     const program = new Program(on, roots, new Map(), { compute: new Set(roots) });
-    const results = program.run(new Map(), new Float32Array(0));
+    const results = program.run([], new Float32Array(0));
     const last = results[0].ready;
     if (last) last.finally(() => program.release());
     else program.release();

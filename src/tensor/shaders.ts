@@ -444,6 +444,38 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
   store(image, o + 7, pixel, c7);
 }
 `,
+  crossEntropy: `// y[r] = -(hit (1 - SMOOTHING) (x[r, labels[r]] - lse[r]) + SMOOTHING (mean(x[r, :]) - lse[r])), where hit is 1, or 0 for
+// a label that is no index of the row. One invocation a row of WIDTH elements.
+struct Params {
+  ROWS: u32,
+  WIDTH: u32,
+  SMOOTHING: f32,
+  GRID: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<In0>;
+@group(0) @binding(1) var<storage, read> labels: array<In1>;
+@group(0) @binding(2) var<storage, read> lse: array<In2>;
+@group(0) @binding(3) var<storage, read_write> y: array<Out>;
+@group(0) @binding(4) var<uniform> P: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.x + id.y * P.GRID;
+  if (row >= P.ROWS) { return; }
+  let start = row * P.WIDTH;
+  let label = u32(labels[row]);
+  let sum = f32(lse[row]);
+  var loss = 0.0;
+  if (label < P.WIDTH) { loss = (1.0 - P.SMOOTHING) * (sum - f32(x[start + label])); }
+  if (P.SMOOTHING != 0.0) {
+    var total = 0.0;
+    for (var i = 0u; i < P.WIDTH; i++) { total += f32(x[start + i]); }
+    loss += P.SMOOTHING * (sum - total / f32(P.WIDTH));
+  }
+  y[row] = finish(loss, row, 0u);
+}
+`,
   fold: `// The transpose of unfold: y[n, c, h, w] = sum of every window element x[n, c, p, q, i, j] that was read from there.
 // x [N, C, SIZE_Y, SIZE_X, OUT_Y, OUT_X], y [N, C, H, W]; one invocation an element of y.
 struct Params {
@@ -505,6 +537,79 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var value = Value(0);
   if (row < P.ROWS) { value = Value(table[row * P.WIDTH + column]); }
   y[i] = finish(value, i, column);
+}
+`,
+  layerNormGrad: `// dx[r, :] = (h - mean(h) - y mean(h y)) / sqrt(variance + EPSILON) for h = gain g, y = standardize(x); a row of WIDTH
+// elements is one unit of work.
+struct Params {
+  UNITS: u32,
+  GRID: u32,
+  WIDTH: u32,
+  EPSILON: f32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<In0>;
+@group(0) @binding(1) var<storage, read> gain: array<In1>;
+@group(0) @binding(2) var<storage, read> g: array<In2>;
+@group(0) @binding(3) var<storage, read_write> dx: array<Out>;
+@group(0) @binding(4) var<uniform> P: Params;
+
+fn h(start: u32, i: u32) -> f32 { return f32(gain[i]) * f32(g[start + i]); }
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = unitOf(group, local, P.GRID);
+  if (row >= P.UNITS) { return; }
+  let lane = laneOf(local);
+  let start = row * P.WIDTH;
+  let count = f32(P.WIDTH);
+  var total = 0.0;
+  var totalH = 0.0;
+  for (var i = lane; i < P.WIDTH; i += LANES) {
+    total += f32(x[start + i]);
+    totalH += h(start, i);
+  }
+  let mean = across(total) / count;
+  let meanH = across(totalH) / count;
+  var squares = 0.0;
+  var products = 0.0;
+  for (var i = lane; i < P.WIDTH; i += LANES) {
+    let d = f32(x[start + i]) - mean;
+    squares = fma(d, d, squares);
+    products = fma(d, h(start, i), products);
+  }
+  let scale = inverseSqrt(across(squares) / count + P.EPSILON);
+  let along = across(products) / count * scale * scale;
+  for (var i = lane; i < P.WIDTH; i += LANES) {
+    let d = f32(x[start + i]) - mean;
+    dx[start + i] = finish((h(start, i) - meanH - d * along) * scale, start + i, i);
+  }
+}
+`,
+  logSumExp: `// y[r] = log of the sum of exp(x[r, :]); a row of WIDTH elements is one unit of work.
+struct Params {
+  UNITS: u32,
+  GRID: u32,
+  WIDTH: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<In0>;
+@group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = unitOf(group, local, P.GRID);
+  if (row >= P.UNITS) { return; }
+  let lane = laneOf(local);
+  let start = row * P.WIDTH;
+  var largest = f32(x[start]);
+  for (var i = lane; i < P.WIDTH; i += LANES) { largest = max(largest, f32(x[start + i])); }
+  largest = highest(largest);
+  var total = 0.0;
+  for (var i = lane; i < P.WIDTH; i += LANES) { total += exp(f32(x[start + i]) - largest); }
+  total = across(total);
+  if (lane == 0u) { y[row] = finish(largest + log(total), row, 0u); }
 }
 `,
   matmulLanes: `// C[b, m, n] = sum over k of A[b, m, k] B[b, k, n]; A and B are any strided views, C is contiguous.
@@ -902,101 +1007,62 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   result[i] = finish(sum, i, column);
 }
 `,
-  softmax: `// y[r, :] = exp(x[r, :] - max) / sum; one invocation a row of WIDTH elements.
+  softmax: `// y[r, :] = exp(x[r, :] - max) / sum; a row of WIDTH elements is one unit of work.
 struct Params {
-  ROWS: u32,
-  WIDTH: u32,
+  UNITS: u32,
   GRID: u32,
+  WIDTH: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
 @group(0) @binding(2) var<uniform> P: Params;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * P.GRID;
-  if (row >= P.ROWS) { return; }
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = unitOf(group, local, P.GRID);
+  if (row >= P.UNITS) { return; }
+  let lane = laneOf(local);
   let start = row * P.WIDTH;
   var largest = f32(x[start]);
-  for (var i = 1u; i < P.WIDTH; i++) { largest = max(largest, f32(x[start + i])); }
+  for (var i = lane; i < P.WIDTH; i += LANES) { largest = max(largest, f32(x[start + i])); }
+  largest = highest(largest);
   var total = 0.0;
-  for (var i = 0u; i < P.WIDTH; i++) { total += exp(f32(x[start + i]) - largest); }
-  let scale = 1.0 / total;
-  for (var i = 0u; i < P.WIDTH; i++) {
+  for (var i = lane; i < P.WIDTH; i += LANES) { total += exp(f32(x[start + i]) - largest); }
+  let scale = 1.0 / across(total);
+  for (var i = lane; i < P.WIDTH; i += LANES) {
     y[start + i] = finish(exp(f32(x[start + i]) - largest) * scale, start + i, i);
   }
 }
 `,
-  standardizeGrad: `// dx[r, :] = (g - mean(g) - y mean(g y)) / sqrt(variance + EPSILON) for y = standardize(x); one invocation a row.
+  standardize: `// y[r, :] = (x[r, :] - mean) / sqrt(variance + EPSILON); a row of WIDTH elements is one unit of work.
 struct Params {
-  ROWS: u32,
+  UNITS: u32,
+  GRID: u32,
   WIDTH: u32,
   EPSILON: f32,
-  GRID: u32,
-}
-
-@group(0) @binding(0) var<storage, read> x: array<In0>;
-@group(0) @binding(1) var<storage, read> g: array<In1>;
-@group(0) @binding(2) var<storage, read_write> dx: array<Out>;
-@group(0) @binding(3) var<uniform> P: Params;
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * P.GRID;
-  if (row >= P.ROWS) { return; }
-  let start = row * P.WIDTH;
-  let count = f32(P.WIDTH);
-  var total = 0.0;
-  var totalG = 0.0;
-  for (var i = 0u; i < P.WIDTH; i++) {
-    total += f32(x[start + i]);
-    totalG += f32(g[start + i]);
-  }
-  let mean = total / count;
-  let meanG = totalG / count;
-  var squares = 0.0;
-  var products = 0.0;
-  for (var i = 0u; i < P.WIDTH; i++) {
-    let d = f32(x[start + i]) - mean;
-    squares = fma(d, d, squares);
-    products = fma(d, f32(g[start + i]), products);
-  }
-  let scale = inverseSqrt(squares / count + P.EPSILON);
-  let along = products / count * scale * scale;
-  for (var i = 0u; i < P.WIDTH; i++) {
-    let d = f32(x[start + i]) - mean;
-    dx[start + i] = finish((f32(g[start + i]) - meanG - d * along) * scale, start + i, i);
-  }
-}
-`,
-  standardize: `// y[r, :] = (x[r, :] - mean) / sqrt(variance + EPSILON); one invocation a row of WIDTH elements.
-struct Params {
-  ROWS: u32,
-  WIDTH: u32,
-  EPSILON: f32,
-  GRID: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<In0>;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
 @group(0) @binding(2) var<uniform> P: Params;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.x + id.y * P.GRID;
-  if (row >= P.ROWS) { return; }
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = unitOf(group, local, P.GRID);
+  if (row >= P.UNITS) { return; }
+  let lane = laneOf(local);
   let start = row * P.WIDTH;
   var total = 0.0;
-  for (var i = 0u; i < P.WIDTH; i++) { total += f32(x[start + i]); }
-  let mean = total / f32(P.WIDTH);
+  for (var i = lane; i < P.WIDTH; i += LANES) { total += f32(x[start + i]); }
+  let mean = across(total) / f32(P.WIDTH);
   var squares = 0.0;
-  for (var i = 0u; i < P.WIDTH; i++) {
+  for (var i = lane; i < P.WIDTH; i += LANES) {
     let d = f32(x[start + i]) - mean;
     squares = fma(d, d, squares);
   }
-  let scale = inverseSqrt(squares / f32(P.WIDTH) + P.EPSILON);
-  for (var i = 0u; i < P.WIDTH; i++) {
+  let scale = inverseSqrt(across(squares) / f32(P.WIDTH) + P.EPSILON);
+  for (var i = lane; i < P.WIDTH; i += LANES) {
     y[start + i] = finish((f32(x[start + i]) - mean) * scale, start + i, i);
   }
 }

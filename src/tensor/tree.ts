@@ -12,7 +12,8 @@ export type MapTree<T, From, To> = T extends From
       ? { [K in keyof T]: MapTree<T[K], From, To> }
       : T;
 
-const isBranch = (value: unknown): value is Record<string, unknown> =>
+/** Whether a value is an array or a plain object. */
+export const isBranch = (value: unknown): value is Record<string, unknown> =>
   Array.isArray(value) || (typeof value === "object" && value !== null && isPlain(value));
 
 function isPlain(value: object): boolean {
@@ -67,13 +68,3 @@ export function treeMap<Leaf, To, T>(
 
 const keysOf = (tree: unknown): string =>
   Array.isArray(tree) ? `an array of ${tree.length}` : isBranch(tree) ? `{${Object.keys(tree).join(", ")}}` : "a leaf";
-
-/** A text that two trees share exactly when they have the same branches (leaves are `*`). */
-export function treeStructure(tree: unknown): string {
-  if (Array.isArray(tree)) return `[${tree.map(treeStructure).join()}]`;
-  if (!isBranch(tree)) return "*";
-  return `{${Object.keys(tree)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${treeStructure(tree[key])}`)
-    .join()}}`;
-}

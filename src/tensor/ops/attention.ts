@@ -8,6 +8,7 @@ import { apply, type Tensor } from "../tensor.ts";
 import { type AttentionPattern, densePattern } from "./attention-pattern.ts";
 import { arange } from "./basic.ts";
 import { cast, greaterEqual, less, logicalAnd, logicalOr, mul, sub, where } from "./elementwise.ts";
+import { ALONE, alone, shared } from "./lanes.ts";
 import { matmul } from "./matmul.ts";
 import { sum } from "./reduce.ts";
 import { logSumExp, softmax } from "./rows.ts";
@@ -17,25 +18,6 @@ import { reshape, slice, transpose } from "./view.ts";
 const MASKED = -1e30;
 
 // ---- how the kernels are launched -----------------------------------------------------------------------------------
-
-/** Invocations of a workgroup where each works alone. */
-const ALONE = 64;
-
-/** The lanes that share a row are a subgroup: no barrier, and sums over them are one instruction. */
-const shared = (lanes: number): string => `
-const WORKGROUP = ${lanes};
-const LANES = ${lanes}u;
-fn unitOf(group: vec3u, local: u32, grid: u32) -> u32 { return group.x + group.y * grid; }
-fn laneOf(local: u32) -> u32 { return local; }
-fn across(x: f32) -> f32 { return subgroupAdd(x); }
-`;
-const alone = `
-const WORKGROUP = ${ALONE};
-const LANES = 1u;
-fn unitOf(group: vec3u, local: u32, grid: u32) -> u32 { return (group.x + group.y * grid) * ${ALONE}u + local; }
-fn laneOf(local: u32) -> u32 { return 0u; }
-fn across(x: f32) -> f32 { return x; }
-`;
 
 const widthOf = (x: Aval): number => x.shape[2];
 const scaleOf = (attrs: Attrs): number => attrs.scale as number;

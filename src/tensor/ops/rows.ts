@@ -1,32 +1,15 @@
 import { gridFor } from "../codegen.ts";
-import type { DType } from "../dtype.ts";
+import { type DType, promote } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
-import { type Attrs, defineOp, type Kernel, type Values } from "../op.ts";
+import { type Attrs, defineOp, type KernelCall, type Op, type Values } from "../op.ts";
 import { shaders } from "../shaders.ts";
 import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { expectFloat } from "./basic.ts";
-import { add, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
+import { expectFloat, ones } from "./basic.ts";
+import { add, cast, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
+import { rowKernels } from "./lanes.ts";
 import { max, mean, sum } from "./reduce.ts";
-import { reshape, swapAxes } from "./view.ts";
-
-/** A kernel with one invocation for each row of the last axis; `perElement` counts its operations. */
-const rowKernel = (
-  name: string,
-  source: string,
-  perElement: number,
-  more: (attrs: Attrs) => Record<string, number> = () => ({}),
-): Kernel => ({
-  name,
-  source,
-  params: ({ inputs: [x], attrs }) => {
-    const width = x.shape[x.shape.length - 1];
-    const rows = sizeOf(x.shape) / width;
-    return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, ...more(attrs) };
-  },
-  workgroups: ({ inputs: [x] }) => gridFor(sizeOf(x.shape) / x.shape[x.shape.length - 1]),
-  cost: ({ inputs: [x] }) => ({ flops: perElement * sizeOf(x.shape) }),
-});
+import { reshape, sumTo, swapAxes, transpose } from "./view.ts";
 
 const last = { keepDims: true } as const;
 
@@ -36,7 +19,7 @@ const SOFTMAX = defineOp({
   vjp: ({ g, output: y }) => mul(y, sub(g, sum(mul(g, y), -1, last))),
   run: {
     kind: "kernel",
-    kernels: [rowKernel("softmax", shaders.softmax, 7)],
+    kernels: rowKernels("softmax", shaders.softmax, 7),
     composed: ([x]) => {
       const e = exp(sub(x, max(x, -1, last)));
       return div(e, sum(e, -1, last));
@@ -54,15 +37,30 @@ const onAxis = (name: string, x: Tensor, axis: number, f: (x: Tensor) => Tensor)
 /** exp(x) normalised to sum 1 along an axis, the last where none is named. */
 export const softmax = (x: Tensor, axis = -1): Tensor => onAxis("softmax", x, axis, (t) => apply(SOFTMAX, [t]));
 
+const LOG_SUM_EXP = defineOp({
+  name: "logSumExp",
+  result: ([x]) => ({ shape: x.shape.slice(0, -1), dtype: x.dtype }),
+  vjp: ({ g, inputs: [x], output }) => {
+    const column = (t: Tensor) => reshape(t, [...t.shape, 1]);
+    return mul(exp(sub(x, column(output))), column(g));
+  },
+  run: {
+    kind: "kernel",
+    kernels: rowKernels("log-sum-exp", shaders.logSumExp, 5, { columns: () => 0 }),
+    composed: ([x]) => {
+      const largest = max(x, -1, last);
+      return reshape(add(log(sum(exp(sub(x, largest)), -1, last)), largest), x.shape.slice(0, -1));
+    },
+  },
+});
+
 /** log Σ exp(x) along an axis, which vanishes; shifted by the maximum, so that it does not overflow. */
 export function logSumExp(x: Tensor, axis = -1): Tensor {
+  expectFloat("logSumExp", x);
   const at = normalizeAxis("logSumExp", axis, x.rank);
-  const largest = max(x, at, last);
-  const total = add(log(sum(exp(sub(x, largest)), at, last)), largest);
-  return reshape(
-    total,
-    x.shape.filter((_, i) => i !== at),
-  );
+  if (x.shape[at] === 0) throw new ShapeError(`logSumExp: ${showShape(x.shape)} has no elements along axis ${at}`);
+  const moved = at === x.rank - 1 ? x : transpose(x, [...x.shape.keys()].filter((i) => i !== at).concat(at));
+  return apply(LOG_SUM_EXP, [moved]);
 }
 
 /** log softmax(x) along an axis, the last where none is named. */
@@ -81,16 +79,17 @@ const moments = (x: Tensor) => {
   const centred = sub(x, mean(x, -1, last));
   return { centred, variance: mean(square(centred), -1, last) };
 };
+const widthOf = (x: Tensor): number => x.shape[x.rank - 1];
 const epsilonOf = (attrs: Attrs): number => attrs.epsilon as number;
-const epsilonConstant = (attrs: Attrs) => ({ EPSILON: epsilonOf(attrs) });
+const epsilonField = ({ attrs }: KernelCall) => ({ EPSILON: epsilonOf(attrs) });
 
 const STANDARDIZE = defineOp({
   name: "standardize",
   result: ([x]) => x,
-  vjp: ({ g, inputs: [x], attrs }) => apply(STANDARDIZE_GRAD, [x, g], attrs),
+  vjp: ({ g, inputs: [x], attrs }) => apply(LAYER_NORM_GRAD, [x, ones([widthOf(x)], x.dtype), g], attrs),
   run: {
     kind: "kernel",
-    kernels: [rowKernel("standardize", shaders.standardize, 6, epsilonConstant)],
+    kernels: rowKernels("standardize", shaders.standardize, 6, { fields: epsilonField }),
     composed: ([x], attrs) => {
       const { centred, variance } = moments(x);
       return mul(centred, rsqrt(add(variance, epsilonOf(attrs))));
@@ -98,21 +97,35 @@ const STANDARDIZE = defineOp({
   },
 });
 
-/** (x, g) → the gradient of standardize: a function of its own, so that second derivatives exist. */
-const standardizeGrad = ([x, g]: readonly Tensor[], attrs: Attrs): Tensor => {
-  const { centred, variance } = moments(x);
-  const scale = rsqrt(add(variance, epsilonOf(attrs)));
-  const y = mul(centred, scale);
-  return mul(sub(sub(g, mean(g, -1, last)), mul(y, mean(mul(g, y), -1, last))), scale);
-};
-
-const STANDARDIZE_GRAD = defineOp({
-  name: "standardizeGrad",
+/** (x, gain [D], g) → the gradient of gain · standardize(x) with respect to x. */
+const LAYER_NORM_GRAD = defineOp({
+  name: "layerNormGrad",
   result: ([x]) => x,
   run: {
     kind: "kernel",
-    kernels: [rowKernel("standardize-grad", shaders.standardizeGrad, 12, epsilonConstant)],
-    composed: standardizeGrad,
+    kernels: rowKernels("layer-norm-grad", shaders.layerNormGrad, 15, { fields: epsilonField }),
+    composed: ([x, gain, g], attrs) => {
+      const { centred, variance } = moments(x);
+      const scale = rsqrt(add(variance, epsilonOf(attrs)));
+      const y = mul(centred, scale);
+      const gy = mul(g, gain);
+      return mul(sub(sub(gy, mean(gy, -1, last)), mul(y, mean(mul(gy, y), -1, last))), scale);
+    },
+  },
+});
+
+/** (x, weight [D], bias [D]). Forward, weight and bias are fused into the kernel of standardize. */
+const LAYER_NORM: Op = defineOp({
+  name: "layerNorm",
+  result: ([x]) => x,
+  vjp: ({ g, wrt, inputs: [x, weight], attrs }) => {
+    if (wrt === 0) return apply(LAYER_NORM_GRAD, [x, weight, g], attrs);
+    return sumTo(wrt === 1 ? mul(g, apply(STANDARDIZE, [x], attrs)) : g, weight.shape);
+  },
+  run: {
+    kind: "kernel",
+    kernels: [],
+    composed: ([x, weight, bias], attrs) => add(mul(apply(STANDARDIZE, [x], attrs), weight), bias),
   },
 });
 
@@ -142,7 +155,10 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
       );
     }
   }
-  return add(mul(standardize(x, epsilon), weight), bias);
+  expectFloat("layerNorm", x);
+  if (x.size === 0) return x;
+  const dtype = promote("layerNorm", promote("layerNorm", x.dtype, weight.dtype), bias.dtype);
+  return apply(LAYER_NORM, [cast(x, dtype), cast(weight, dtype), cast(bias, dtype)], { epsilon });
 }
 
 /** x / ‖x‖₂ along an axis, the last where none is named. */
@@ -166,7 +182,19 @@ const TOP_K = defineOp({
   },
   run: {
     kind: "kernel",
-    kernels: [rowKernel("top-k", shaders.topK, 1, (attrs) => ({ K: attrs.k as number }))],
+    kernels: [
+      {
+        name: "top-k",
+        source: shaders.topK,
+        params: ({ inputs: [x], attrs }) => {
+          const width = x.shape[x.shape.length - 1];
+          const rows = sizeOf(x.shape) / width;
+          return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, K: attrs.k as number };
+        },
+        workgroups: ({ inputs: [x] }) => gridFor(sizeOf(x.shape) / x.shape[x.shape.length - 1]),
+        cost: ({ inputs: [x] }) => ({ flops: sizeOf(x.shape) }),
+      },
+    ],
   },
 });
 

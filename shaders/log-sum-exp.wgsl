@@ -1,0 +1,25 @@
+// y[r] = log of the sum of exp(x[r, :]); a row of WIDTH elements is one unit of work.
+struct Params {
+  UNITS: u32,
+  GRID: u32,
+  WIDTH: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<In0>;
+@group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = unitOf(group, local, P.GRID);
+  if (row >= P.UNITS) { return; }
+  let lane = laneOf(local);
+  let start = row * P.WIDTH;
+  var largest = f32(x[start]);
+  for (var i = lane; i < P.WIDTH; i += LANES) { largest = max(largest, f32(x[start + i])); }
+  largest = highest(largest);
+  var total = 0.0;
+  for (var i = lane; i < P.WIDTH; i += LANES) { total += exp(f32(x[start + i]) - largest); }
+  total = across(total);
+  if (lane == 0u) { y[row] = finish(largest + log(total), row, 0u); }
+}
