@@ -77,9 +77,6 @@ const kernel = (
   cost: ({ inputs: [a], output }) => ({ flops: 2 * sizeOf(output.shape) * a.shape[a.shape.length - 1] }),
 });
 
-/** Elements of a result that is worth a pipeline of its own. */
-const LARGE = 2 ** 14;
-
 const CODE: Record<Reads, string> = { single: "SINGLE", alongK: "ALONG_K", acrossK: "ACROSS_K" };
 
 const lanes = (readsA: Reads, readsB: Reads): Kernel => {
@@ -91,13 +88,11 @@ alias ${operand}Element = ${element};
 fn float${operand}(x: ${operand}Element) -> vec4f { return vec4f(${float}); }
 `;
   });
-  const single = readsA === "single" || readsB === "single";
   return kernel(`matmul-lanes ${readsA} ${readsB}`, head.join("") + shaders.matmulLanes, {
     tile: [32, 32],
     reads: [readsA, readsB],
     subgroup: 8,
-    // compiling one more pipeline takes a CPU driver longer than small products do
-    suits: ({ output }, adapter) => adapter === "software" && (!single || sizeOf(output.shape) >= LARGE),
+    suits: (_, adapter) => adapter === "software",
   });
 };
 
