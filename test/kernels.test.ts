@@ -95,9 +95,10 @@ describe("kernels", { timeout: 120_000 }, () => {
   });
 
   after(() => {
-    const known = kernelOps.flatMap(({ run }) =>
-      run.kernels.filter(({ subgroup = 0, suits }) => subgroup <= lanes && !suits),
-    );
+    // matmul.test.ts runs every kernel of the matrix product
+    const known = kernelOps
+      .filter(({ op }) => op.name !== "matmul")
+      .flatMap(({ run }) => run.kernels.filter(({ subgroup = 0, suits }) => subgroup <= lanes && !suits));
     assert.deepEqual(
       known.map(({ name }) => name).filter((name) => !ran.has(name)),
       [],

@@ -1,14 +1,10 @@
 import { hidden } from "./codegen.ts";
 import { DTYPES } from "./dtype.ts";
 import type { Field, Finish } from "./epilogue.ts";
-import type { AdapterKind, Aval, Kernel, KernelCall, Op } from "./op.ts";
+import type { Aval, Kernel, KernelCall, Op, Target } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 
-export interface LowerOptions {
-  /** Lanes of a subgroup, 0 where the device has none. */
-  readonly subgroupLanes: number;
-  /** What the kernels should suit. */
-  readonly adapter?: AdapterKind;
+export interface LowerOptions extends Target {
   /** Names the kernel to take for a call where several can run; undefined leaves it to their order. */
   readonly choose?: (op: Op, call: KernelCall) => string | undefined;
   /** Storage buffers that one kernel may bind. */
@@ -20,8 +16,8 @@ export interface LowerOptions {
 }
 
 /** The kernel's own text; one that calls `finish` lets other ops compute as it stores. */
-export const sourceOf = (kernel: Kernel, inputs: readonly Aval[], { subgroupLanes }: LowerOptions): string =>
-  typeof kernel.source === "string" ? kernel.source : kernel.source(inputs, subgroupLanes);
+export const sourceOf = (kernel: Kernel, inputs: readonly Aval[], target: Target): string =>
+  typeof kernel.source === "string" ? kernel.source : kernel.source(inputs, target);
 
 /**
  * The whole text of a kernel: its extensions, the types `In0`, `In1`, …, `Value` (what it computes) and `Out` (what it
@@ -51,8 +47,17 @@ export function codeFor(
 const fieldText = ({ name, type }: Field): string => `  ${name}: ${type},\n`;
 
 /** The fields of `struct Params` in the kernel's code, in order, filled from its `params` and `more`. */
-export function packParams(kernel: Kernel, code: string, call: KernelCall, more: readonly Field[] = []): ArrayBuffer {
-  const values = { ...kernel.params(call), ...Object.fromEntries(more.map(({ name, value }) => [name, value])) };
+export function packParams(
+  kernel: Kernel,
+  code: string,
+  call: KernelCall,
+  target: Target,
+  more: readonly Field[] = [],
+): ArrayBuffer {
+  const values = {
+    ...kernel.params(call, target),
+    ...Object.fromEntries(more.map(({ name, value }) => [name, value])),
+  };
   const fields = [...code.match(/struct Params \{([^}]*)\}/)![1].matchAll(/(\w+): (\w+)/g)];
   const view = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
   fields.forEach(([, name, type], i) => {

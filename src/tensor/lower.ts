@@ -217,7 +217,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
         choice: choice.kernels.length > 1 ? choice : undefined,
         render: (finish?: Finish, instead: Kernel = kernel) => {
           const code = codeFor(instead, sourceOf(instead, bound, options), bound, node, finish);
-          const params = packParams(instead, code, call, finish?.fields);
+          const params = packParams(instead, code, call, options, finish?.fields);
           return { code, params, workgroups: instead.workgroups(call) };
         },
       };

@@ -20,12 +20,20 @@ export interface Values extends Aval {
 /** Whether an adapter computes on a GPU or on the CPU. */
 export type AdapterKind = "hardware" | "software";
 
+/** What code is made for. */
+export interface Target {
+  /** Lanes of a subgroup, 0 where the device has none. */
+  readonly subgroupLanes: number;
+  /** What the kernels should suit. */
+  readonly adapter?: AdapterKind;
+}
+
 /** A hand-written kernel that can compute an op. Inputs arrive contiguous unless `strided`. */
 export interface Kernel {
   /** Names the variant in profiles and tests. */
   readonly name: string;
   /** WGSL, or a function that makes it where something must be known when the kernel is compiled. */
-  readonly source: string | ((inputs: readonly Aval[], subgroupLanes: number) => string);
+  readonly source: string | ((inputs: readonly Aval[], target: Target) => string);
   /** Needs the WGSL extension `subgroups` with at least this many lanes. */
   readonly subgroup?: number;
   /** How many of the inputs, from the first, may be any strided view, which the kernel reads through its parameters. */
@@ -48,7 +56,7 @@ export interface Kernel {
   /** Whether it is worth taking where it fits; where it is not, only `tune` or a test takes it. */
   readonly suits?: (call: KernelCall, adapter: AdapterKind | undefined) => boolean;
   /** Values of the fields of the file's `Params`: sizes are not baked in, so that one pipeline serves all shapes. */
-  readonly params: (call: KernelCall) => Record<string, number>;
+  readonly params: (call: KernelCall, target: Target) => Record<string, number>;
   readonly workgroups: (call: KernelCall) => readonly [number, number, number];
   /** For profiles: arithmetic operations (one an element of the result unless said), bytes where not all inputs are read. */
   readonly cost?: (call: KernelCall) => { readonly flops: number; readonly bytes?: number };

@@ -22,10 +22,8 @@ const MASKED = -1e30;
 const widthOf = (x: Aval): number => x.shape[2];
 const scaleOf = (attrs: Attrs): number => attrs.scale as number;
 
-type Input = KernelCall["inputs"][number];
-
 /** Whether the elements of each row and head lie in whole groups of four, one after the other. */
-const inFours = ({ shape, strides, offset }: Input): boolean =>
+const inFours = ({ shape, strides, offset }: KernelCall["inputs"][number]): boolean =>
   shape[2] % 4 === 0 && strides[2] === 1 && [offset, strides[0], strides[1]].every((n) => n % 4 === 0);
 
 /**
@@ -37,45 +35,44 @@ function kernels(
   source: string,
   { unit, value, strided = 3, binds }: { unit: number; value: number; strided?: number; binds?: number },
 ): Kernel[] {
-  const params = ({ inputs, attrs }: KernelCall, piece: number, perGroup: number) => {
-    const [rows, heads] = inputs[unit].shape;
-    const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
-      const [row, head, dim] = inputs[i].strides;
-      const steps = { OFFSET: inputs[i].offset / piece, ROW: row / piece, HEAD: head / piece, DIM: dim };
-      return Object.entries(steps).map(([key, n]) => [`${letter}_${key}`, n]);
-    });
-    return {
-      UNITS: rows * heads,
-      GRID: gridFor(rows * heads, perGroup)[0],
-      HEADS: heads,
-      SCALE: scaleOf(attrs),
-      ...Object.fromEntries(strides),
-    };
-  };
-  const variant = (suffix: string, piece: 1 | 4, lanes: "shared" | "alone"): Kernel => {
-    const perGroup = lanes === "shared" ? 1 : ALONE;
+  const variant = (suffix: string, piece: 1 | 4, together: boolean): Kernel => {
+    const perGroup = together ? 1 : ALONE;
+    const units = ({ inputs }: KernelCall) => inputs[unit].shape[0] * inputs[unit].shape[1];
     return {
       name: name + suffix,
-      subgroup: lanes === "shared" ? 8 : undefined,
+      subgroup: together ? 8 : undefined,
       strided,
       binds,
       fits: ({ inputs }) =>
         piece === 1 || (widthOf(inputs[value]) % 4 === 0 && inputs.slice(0, strided).every(inFours)),
       // a GPU's subgroups are wide enough for a number a lane
-      suits: piece === 4 && lanes === "shared" ? (_, adapter) => adapter !== "hardware" : undefined,
-      source: (inputs, subgroupLanes) =>
-        (lanes === "shared" ? shared(subgroupLanes) : alone) +
-        pieces(piece, lanes === "shared" ? subgroupLanes : 1, inputs, widthOf(inputs[value])) +
+      suits: piece === 4 && together ? (_, adapter) => adapter !== "hardware" : undefined,
+      source: (inputs, { subgroupLanes }) =>
+        (together ? shared(subgroupLanes) : alone) +
+        pieces(piece, together ? subgroupLanes : 1, inputs, widthOf(inputs[value])) +
         source,
-      params: (call) => params(call, piece, perGroup),
-      workgroups: ({ inputs }) => gridFor(inputs[unit].shape[0] * inputs[unit].shape[1], perGroup),
+      params: (call) => {
+        const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
+          const { offset, strides } = call.inputs[i];
+          const steps = { OFFSET: offset / piece, ROW: strides[0] / piece, HEAD: strides[1] / piece, DIM: strides[2] };
+          return Object.entries(steps).map(([key, n]) => [`${letter}_${key}`, n]);
+        });
+        return {
+          UNITS: units(call),
+          GRID: gridFor(units(call), perGroup)[0],
+          HEADS: call.inputs[unit].shape[1],
+          SCALE: scaleOf(call.attrs),
+          ...Object.fromEntries(strides),
+        };
+      },
+      workgroups: (call) => gridFor(units(call), perGroup),
     };
   };
   return [
-    variant("", 4, "shared"),
-    variant("-single", 1, "shared"),
-    variant("-alone", 4, "alone"),
-    variant("-alone-single", 1, "alone"),
+    variant("", 4, true),
+    variant("-single", 1, true),
+    variant("-alone", 4, false),
+    variant("-alone-single", 1, false),
   ];
 }
 
@@ -90,11 +87,12 @@ fn finished(x: Piece, at: u32, d: u32) -> OutPiece {
 }
 `;
 
-/** How a row lies in pieces, and how many of them a lane holds. */
+/** How rows lie in pieces, and how many of them a lane holds. */
 function pieces(piece: 1 | 4, lanes: number, inputs: readonly Aval[], valueWidth: number): string {
   const [count, valueCount] = [widthOf(inputs[0]) / piece, valueWidth / piece];
   const stored = (type: string) => (piece === 4 ? `vec4<${type}>` : type);
-  return `const PIECES = ${count}u;
+  return `
+const PIECES = ${count}u;
 const OWN = ${Math.ceil(count / lanes)}u;
 const VALUE_PIECES = ${valueCount}u;
 const VALUE_OWN = ${Math.ceil(valueCount / lanes)}u;

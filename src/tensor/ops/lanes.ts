@@ -39,16 +39,16 @@ export function rowKernels(
   name: string,
   source: string,
   perElement: number,
-  { fields, columns }: { fields?: Kernel["params"]; columns?: Kernel["columns"] } = {},
+  { fields, ...more }: { fields?: Kernel["params"] } & Pick<Partial<Kernel>, "columns" | "slowToCompile"> = {},
 ): Kernel[] {
   const variant = (perGroup: number, rest: Pick<Kernel, "name" | "source"> & Partial<Kernel>): Kernel => ({
     ...rest,
-    columns,
-    params: (call) => ({
+    ...more,
+    params: (call, target) => ({
       UNITS: rowsOf(call),
       GRID: gridFor(rowsOf(call), perGroup)[0],
       WIDTH: widthOf(call.inputs[0]),
-      ...fields?.(call),
+      ...fields?.(call, target),
     }),
     workgroups: (call) => gridFor(rowsOf(call), perGroup),
     cost: ({ inputs: [x] }) => ({ flops: perElement * sizeOf(x.shape) }),
@@ -58,7 +58,7 @@ export function rowKernels(
       name,
       subgroup: 8,
       suits: ({ inputs: [x] }) => widthOf(x) >= WORTH_SHARING,
-      source: (_, lanes) => shared(lanes) + source,
+      source: (_, { subgroupLanes }) => shared(subgroupLanes) + source,
     }),
     variant(ALONE, { name: `${name}-alone`, source: alone + source }),
   ];

@@ -1,3 +1,4 @@
+import { gridFor } from "../codegen.ts";
 import { isFloat, promote } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op, type Values } from "../op.ts";
@@ -108,15 +109,36 @@ const tiles = (blocks: 1 | 2): Kernel => {
   });
 };
 
+/** Products of a product that is small. */
+const SMALL = 2 ** 20;
+
+const plain = kernel("matmul", shaders.matmul, { tile: [8, 32] });
+
+const small: Kernel = {
+  ...plain,
+  name: "matmul-small",
+  source: shaders.matmulSmall,
+  slowToCompile: false,
+  params: (call, target) => ({
+    COUNT: sizeOf(call.output.shape),
+    GRID: gridFor(sizeOf(call.output.shape))[0] * 64,
+    ...plain.params(call, target),
+  }),
+  workgroups: ({ output }) => gridFor(sizeOf(output.shape)),
+  suits: ({ inputs: [a], output }, adapter) =>
+    adapter === "software" && sizeOf(output.shape) * (a?.shape[a.shape.length - 1] ?? 1) <= SMALL,
+};
+
 /** The variants, in order of preference. */
 export const MATMUL_KERNELS: readonly Kernel[] = [
   lanes("alongK", "alongK"), // x Wᵀ
   lanes("alongK", "acrossK"), // x W
   lanes("acrossK", "acrossK"), // xᵀ y
+  small,
   lanes("single", "single"), // other pairs gain little, and each takes a driver half a second to compile
   tiles(2),
   tiles(1),
-  kernel("matmul", shaders.matmul, { tile: [8, 32] }),
+  plain,
 ];
 
 const turn = (x: Tensor): Tensor => swapAxes(x, -1, -2);

@@ -103,7 +103,7 @@ const LAYER_NORM_GRAD = defineOp({
   result: ([x]) => x,
   run: {
     kind: "kernel",
-    kernels: rowKernels("layer-norm-grad", shaders.layerNormGrad, 15, { fields: epsilonField }),
+    kernels: rowKernels("layer-norm-grad", shaders.layerNormGrad, 15, { fields: epsilonField, slowToCompile: true }),
     composed: ([x, gain, g], attrs) => {
       const { centred, variance } = moments(x);
       const scale = rsqrt(add(variance, epsilonOf(attrs)));
