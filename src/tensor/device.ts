@@ -81,12 +81,21 @@ export class Device {
     return this.live.get(buffer)?.owner === "pool";
   }
 
-  /** A storage buffer of at least `bytes`, from the pool where one fits, and this one where it is free. */
-  allocate(bytes: number, owner: Owner, preferred?: GPUBuffer): GPUBuffer {
+  /** Takes this very buffer out of the pool, if it is there. */
+  private take(buffer: GPUBuffer, owner: Owner): GPUBuffer | undefined {
+    if (!this.isFree(buffer)) return undefined;
+    const entry = this.live.get(buffer)!;
+    const shelf = this.pool.get(entry.bytes)!;
+    shelf.splice(shelf.lastIndexOf(buffer), 1);
+    this.pooled -= entry.bytes;
+    entry.owner = owner;
+    return buffer;
+  }
+
+  /** A storage buffer of at least `bytes`, from the pool where one fits. */
+  allocate(bytes: number, owner: Owner): GPUBuffer {
     const size = Math.ceil(bytes / 256) * 256;
-    const shelf = this.pool.get(size);
-    const at = preferred ? (shelf?.lastIndexOf(preferred) ?? -1) : -1;
-    const ready = at >= 0 ? shelf!.splice(at, 1)[0] : shelf?.pop();
+    const ready = this.pool.get(size)?.pop();
     if (ready) {
       this.pooled -= size;
       this.live.get(ready)!.owner = owner;
@@ -106,16 +115,20 @@ export class Device {
     return buffer;
   }
 
-  /** A buffer of each size, or none at all where one cannot be had. */
-  allocateAll(sizes: readonly number[], owner: Owner, preferred?: readonly GPUBuffer[]): GPUBuffer[] {
-    const made: GPUBuffer[] = [];
+  /**
+   * A buffer of each size, or none at all where one cannot be had.
+   *
+   * @param preferred buffers of these sizes, to be had again where they are free
+   */
+  allocateAll(sizes: readonly number[], owner: Owner, preferred: readonly (GPUBuffer | undefined)[] = []): GPUBuffer[] {
+    const made = sizes.map((_, i) => preferred[i] && this.take(preferred[i], owner));
     try {
-      for (const [i, bytes] of sizes.entries()) made.push(this.allocate(bytes, owner, preferred?.[i]));
+      for (const [i, bytes] of sizes.entries()) made[i] ??= this.allocate(bytes, owner);
+      return made as GPUBuffer[];
     } catch (error) {
-      for (const buffer of made) this.recycle(buffer);
+      for (const buffer of made) if (buffer) this.recycle(buffer);
       throw error;
     }
-    return made;
   }
 
   /** Takes a buffer back; work already submitted may still use it, later work may overwrite it. */

@@ -200,7 +200,7 @@ export class Program {
     outputs.forEach((output, i) => output.fill(this.device, bound.outputs[i]));
   }
 
-  /** Memory for the results, where possible such as went with these inputs before, and the bind groups. */
+  /** Memory for the results, where possible that which went with these inputs before, and the bind groups. */
   private bind(storages: readonly Storage[], numbers: Float32Array<ArrayBuffer>): Bound {
     const { device } = this;
     device.check();
@@ -209,9 +209,15 @@ export class Program {
     this.slots ??= device.allocateAll(this.plan.slots, "programs");
     this.send(numbers);
     const inputs = storages.map((storage) => storage.on(device));
-    const seen = this.bound.filter((bound) => same(bound.inputs, inputs));
-    const known = seen.find((bound) => bound.outputs.every((buffer) => device.isFree(buffer))) ?? seen[0];
-    const outputs = device.allocateAll(this.resultBytes, "values", known?.outputs);
+    const isFree = (buffer: GPUBuffer) => device.isFree(buffer);
+    const known = this.bound.find((bound) => same(bound.inputs, inputs) && bound.outputs.every(isFree));
+    // each result keeps to its own few buffers, else the sets would never repeat
+    const own = (i: number) => this.bound.map(({ outputs }) => outputs[i]).findLast(isFree);
+    const outputs = device.allocateAll(
+      this.resultBytes,
+      "values",
+      known?.outputs ?? this.resultBytes.map((_, i) => own(i)),
+    );
     if (known && same(known.outputs, outputs)) return known;
     try {
       const bound = { inputs, outputs, groups: this.groupsFor(inputs, outputs) };
