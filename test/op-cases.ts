@@ -365,6 +365,25 @@ const ROWS: Record<string, OpCase> = {
       mul(standardized(x, e as number), add(mul(max(abs(g), -1, { keepDims: true }), max(abs(gain))), 1)),
     order: 2,
   },
+  l2Normalize: rows(
+    (x, { epsilon: e }) => coop.l2Normalize(x, -1, e as number),
+    epsilon,
+    "real",
+    ([x], y) => mul(abs(y), rowWidth(x) + 16),
+  ),
+  l2NormalizeGrad: {
+    calls: fc
+      .tuple(shape(1, 4, { empty: false }), epsilon)
+      .chain(([from, attrs]) =>
+        fc.tuple(argument(from), argument(from, { domain: "other" })).map((args) => ({ args, attrs })),
+      ),
+    apply: (inputs, attrs) => apply(op("l2NormalizeGrad"), inputs, attrs),
+    bound: ([x, g], _, { epsilon: e }) => {
+      const scale = coop.rsqrt(add(sum(coop.square(x), -1, { keepDims: true }), e as number));
+      return mul(mul(max(abs(g), -1, { keepDims: true }), scale), rowWidth(x) ** 1.5 + 32);
+    },
+    order: 2,
+  },
   topKIndices: {
     calls: fc
       .tuple(shape(1, 3, { empty: false }), fc.constantFrom<DType>("f32", "f32", "i32", "u32"), fc.nat())

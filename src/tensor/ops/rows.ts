@@ -161,10 +161,37 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
   return apply(LAYER_NORM, [cast(x, dtype), cast(weight, dtype), cast(bias, dtype)], { epsilon });
 }
 
+const inverseLength = (x: Tensor, attrs: Attrs): Tensor => rsqrt(add(sum(square(x), -1, last), epsilonOf(attrs)));
+
+const L2_NORMALIZE = defineOp({
+  name: "l2Normalize",
+  result: ([x]) => x,
+  vjp: ({ g, inputs: [x], attrs }) => apply(L2_NORMALIZE_GRAD, [x, g], attrs),
+  run: {
+    kind: "kernel",
+    kernels: rowKernels("l2-normalize", shaders.l2Normalize, 3, { fields: epsilonField }),
+    composed: ([x], attrs) => mul(x, inverseLength(x, attrs)),
+  },
+});
+
+/** (x, g) → the gradient of l2Normalize: a function of its own, so that second derivatives exist. */
+const L2_NORMALIZE_GRAD = defineOp({
+  name: "l2NormalizeGrad",
+  result: ([x]) => x,
+  run: {
+    kind: "kernel",
+    kernels: rowKernels("l2-normalize-grad", shaders.l2NormalizeGrad, 8, { fields: epsilonField }),
+    composed: ([x, g], attrs) => {
+      const scale = inverseLength(x, attrs);
+      const y = mul(x, scale);
+      return mul(sub(g, mul(y, sum(mul(g, y), -1, last))), scale);
+    },
+  },
+});
+
 /** x / ‖x‖₂ along an axis, the last where none is named. */
-export function l2Normalize(x: Tensor, axis = -1, epsilon = 1e-24): Tensor {
-  return mul(x, rsqrt(add(sum(square(x), axis, last), epsilon)));
-}
+export const l2Normalize = (x: Tensor, axis = -1, epsilon = 1e-24): Tensor =>
+  onAxis("l2Normalize", x, axis, (t) => apply(L2_NORMALIZE, [t], { epsilon }));
 
 const TOP_K = defineOp({
   name: "topKIndices",
