@@ -11,6 +11,24 @@ import { markdown, measurements, type Results } from "./report.ts";
 
 const at = (name: string): URL => new URL(name, import.meta.url);
 
+const { values: flags } = parseArgs({
+  options: {
+    help: { type: "boolean", default: false },
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    large: { type: "boolean", default: false },
+    hardware: { type: "boolean", default: false },
+    device: { type: "string" },
+    rounds: { type: "string" },
+    "peak-tflops": { type: "string" },
+  },
+});
+
+if (flags.help) {
+  console.log((await readFile(at("README.md"), "utf8")).split("\n## ")[0]);
+  process.exit(0);
+}
+
 if (!existsSync(at("node_modules"))) {
   console.log("installing the peers into bench/node_modules");
   const arguments_ = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
@@ -21,18 +39,6 @@ if (!existsSync(at("node_modules"))) {
   });
   if (status !== 0) throw new Error("npm ci in bench/ failed; see above");
 }
-
-const { values: flags } = parseArgs({
-  options: {
-    only: { type: "string" },
-    quick: { type: "boolean", default: false },
-    large: { type: "boolean", default: false },
-    hardware: { type: "boolean", default: false },
-    device: { type: "string" },
-    rounds: { type: "string" },
-    "peak-tflops": { type: "string" },
-  },
-});
 
 const json = async (name: string) => JSON.parse(await readFile(at(name), "utf8"));
 const git = (...args: string[]): string => spawnSync("git", args, { encoding: "utf8" }).stdout?.trim() ?? "";

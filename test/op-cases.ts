@@ -414,14 +414,18 @@ const MATMUL: OpCase = {
       fc.boolean(),
       fc.constantFrom(0, 0, 0, 1, 2),
       fc.constantFrom(...FLOATS),
+      fc.constantFrom(...FLOATS),
     )
-    .chain(([m, k, n, lead, transposeA, transposeB, vector, dtype]) =>
+    .chain(([m, k, n, lead, transposeA, transposeB, vector, dtypeA, dtypeB]) =>
       fc
         .oneof(fc.tuple(fc.constant(lead), narrower(lead)), fc.tuple(narrower(lead), fc.constant(lead)))
         .chain(([leadA, leadB]) =>
           fc.tuple(
-            argument(vector === 1 ? [k] : [...leadA, ...(transposeA ? [k, m] : [m, k])], { dtype }),
-            argument(vector === 2 ? [k] : [...leadB, ...(transposeB ? [n, k] : [k, n])], { dtype, domain: "other" }),
+            argument(vector === 1 ? [k] : [...leadA, ...(transposeA ? [k, m] : [m, k])], { dtype: dtypeA }),
+            argument(vector === 2 ? [k] : [...leadB, ...(transposeB ? [n, k] : [k, n])], {
+              dtype: dtypeB,
+              domain: "other",
+            }),
           ),
         )
         .map((args) => ({

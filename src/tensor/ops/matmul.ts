@@ -145,7 +145,10 @@ const turn = (x: Tensor): Tensor => swapAxes(x, -1, -2);
 
 const MATMUL: Op = defineOp({
   name: "matmul",
-  result: ([a, b]): Aval => ({ shape: [...a.shape.slice(0, -1), b.shape[b.shape.length - 1]], dtype: a.dtype }),
+  result: ([a, b]): Aval => ({
+    shape: [...a.shape.slice(0, -1), b.shape[b.shape.length - 1]],
+    dtype: promote("matmul", a.dtype, b.dtype),
+  }),
   reference: ([a, b]: readonly Values[], _attrs: Attrs, output) => {
     const { batch, m, k, n } = sizes(a.shape, b.shape);
     const out = new Float64Array(sizeOf(output.shape));
@@ -164,7 +167,7 @@ const MATMUL: Op = defineOp({
     const turned = (wrt === 0 ? a : b).op.name === "transpose";
     const product = (x: Tensor, y: Tensor) =>
       turned ? turn(apply(MATMUL, [turn(y), turn(x)])) : apply(MATMUL, [x, y]);
-    return wrt === 0 ? product(g, turn(b)) : product(turn(a), g);
+    return wrt === 0 ? cast(product(g, turn(b)), a.dtype) : cast(product(turn(a), g), b.dtype);
   },
   run: { kind: "kernel", kernels: MATMUL_KERNELS },
 });
@@ -181,7 +184,8 @@ export interface MatmulOptions {
 
 /**
  * Matrix product over the last two axes; batch axes broadcast. A vector counts as one row (left) or column (right)
- * that the result loses again. Sums in float32.
+ * that the result loses again. Sums in float32. Operands may be of different float types: f16 weights are read as they
+ * lie, and the result of f32 and f16 is f32.
  *
  * @param a [..., M, K]
  * @param b [..., K, N]
@@ -197,8 +201,8 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   if (!isFloat(dtype)) throw new DTypeError(`matmul: takes float tensors, not ${dtype}; see cast(x, "f32")`);
   if (a.rank === 1) return squeezeAxis(matmul(reshape(a, [1, a.size]), b, { transposeB: options.transposeB }), -2);
   if (b.rank === 1) return squeezeAxis(matmul(a, reshape(b, [b.size, 1]), { transposeA: options.transposeA }), -1);
-  const left = cast(options.transposeA ? swapAxes(a, -1, -2) : a, dtype);
-  const right = cast(options.transposeB ? swapAxes(b, -1, -2) : b, dtype);
+  const left = options.transposeA ? swapAxes(a, -1, -2) : a;
+  const right = options.transposeB ? swapAxes(b, -1, -2) : b;
   const [m, k] = left.shape.slice(-2);
   const [inner, n] = right.shape.slice(-2);
   if (k !== inner)
