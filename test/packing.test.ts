@@ -25,29 +25,48 @@ const seenBy = (items: readonly unknown[], [a, b, c, d]: readonly number[]): unk
 ];
 
 describe("packed sequences", TIMEOUT, () => {
-  test("every row sees its own beginning, and the end rows see whole sequences", async () => {
-    const all = fc.sample(fc.noBias(sequences), { numRuns: 60 * MORE, seed: SEED });
-    const packed = all.map((texts) => packSequences(texts, (item) => item, { contextLength: 9 }));
-    const arrays = await read(packed.map(({ rows }) => rows));
-    for (const [n, texts] of all.entries()) {
-      const { items, positions, shared } = packed[n];
-      const rows = arrays[n];
-      const spans = (of: ArrayLike<number>, row: number) => Array.from(of).slice(4 * row, 4 * row + 4);
-      texts.forEach((text, k) => {
-        const end = rows.ends.index[k];
-        assert.deepEqual(seenBy(items, spans(rows.all.spans, end)), text);
-        assert.deepEqual(seenBy(items, spans(rows.last!.spans, k)), text);
-        for (let t = shared; t < text.length; t++) {
-          const row = end - (text.length - 1 - t);
-          assert.equal(positions[row], t);
-          assert.deepEqual(seenBy(items, spans(rows.all.spans, row)), text.slice(0, t + 1));
-        }
-      });
-      assert.equal(items.length, shared + texts.reduce((sum, text) => sum + text.length - shared, 0));
-      const common = texts.every((text) => text.length > shared + 1 && text[shared] === texts[0][shared]);
-      assert.ok(!common, "all begin with one item more than is shared");
-    }
-  });
+  for (const [kind, isConstant] of [
+    ["", undefined],
+    [", constant beginnings set apart", (item: number) => item > 0],
+  ] as const) {
+    test(`every row sees its own beginning, and the end rows see whole sequences${kind}`, async () => {
+      const all = fc.sample(fc.noBias(sequences), { numRuns: 60 * MORE, seed: SEED });
+      const packed = all.map((texts) => packSequences(texts, (item) => item, { contextLength: 9, isConstant }));
+      const arrays = await read(packed.map(({ rows, constants }) => ({ rows, constants: constants.all ?? null })));
+      let apart = 0;
+      for (const [n, texts] of all.entries()) {
+        const { items, positions, shared, constants } = packed[n];
+        const { rows, constants: among } = arrays[n];
+        const keys = [...constants.items, ...items];
+        const spans = (of: ArrayLike<number>, row: number) => Array.from(of).slice(4 * row, 4 * row + 4);
+        constants.positions.forEach((t, row) => {
+          const seen = seenBy(constants.items, spans(among!.spans, row));
+          assert.equal(seen.length, t + 1);
+          assert.ok(seen.every((item) => isConstant!(item as number)));
+          assert.ok(texts.some((text) => seen.every((item, i) => item === text[i])));
+        });
+        let varying = shared;
+        texts.forEach((text, k) => {
+          const end = rows.ends.index[k];
+          assert.deepEqual(seenBy(keys, spans(rows.all.spans, end)), text);
+          assert.deepEqual(seenBy(keys, spans(rows.last!.spans, k)), text);
+          const leading = text.findIndex((item) => !isConstant?.(item));
+          const first = among ? Math.min(text.length - 1, leading < 0 ? text.length : leading) : shared;
+          for (let t = first; t < text.length; t++) {
+            const row = end - (text.length - 1 - t);
+            assert.equal(positions[row], t);
+            assert.deepEqual(seenBy(keys, spans(rows.all.spans, row)), text.slice(0, t + 1));
+          }
+          varying += text.length - first;
+        });
+        assert.equal(items.length, varying);
+        if (among) apart++;
+        const common = texts.every((text) => text.length > shared + 1 && text[shared] === texts[0][shared]);
+        assert.ok(among || !common, "all begin with one item more than is shared");
+      }
+      assert.equal(apart > 10, isConstant !== undefined);
+    });
+  }
 
   test("readers are the transpose of spans", async () => {
     for (const texts of fc.sample(fc.noBias(sequences), { numRuns: 20 * MORE, seed: SEED + 1 })) {
@@ -128,12 +147,13 @@ describe("packed prompts", { timeout: 240_000 }, () => {
     const names = ["2", "3 4 5 2 3", "4 5"];
     const rowsOf = (position: Position, classSpecific: boolean, plain = false) => {
       const prompts = layoutPrompts(clip, names, { contextTokens: 4, position, classSpecific });
-      return packPrompts(clip, prompts, { vectors: classSpecific ? 12 : 4, plain }).tokens.shape[0];
+      const { tokens, constants } = packPrompts(clip, prompts, { vectors: classSpecific ? 12 : 4, plain });
+      return [tokens.shape[0], constants?.tokens.shape[0] ?? 0];
     };
-    assert.equal(rowsOf("end", false), 1 + 4 + (1 + 5 + 2) + 3 * 2);
-    assert.equal(rowsOf("middle", false), 1 + 2 + (1 + 5 + 2) + 3 * (2 + 2));
-    assert.equal(rowsOf("front", false), 1 + (1 + 5 + 2) + 3 * (4 + 2));
-    assert.equal(rowsOf("end", true), 1 + (1 + 5 + 2) + 3 * (4 + 2));
-    assert.equal(rowsOf("end", false, true), 3 * 15);
+    assert.deepEqual(rowsOf("end", false), [1 + 4 + (1 + 5 + 2) + 3 * 2, 0]);
+    assert.deepEqual(rowsOf("middle", false), [1 + 2 + (1 + 5 + 2) + 3 * (2 + 2), 0]);
+    assert.deepEqual(rowsOf("front", false), [3 * (4 + 2), 3 * 1 + (1 + 5 + 2)]);
+    assert.deepEqual(rowsOf("end", true), [1 + (1 + 5 + 2) + 3 * (4 + 2), 0]);
+    assert.deepEqual(rowsOf("end", false, true), [3 * 15, 0]);
   });
 });

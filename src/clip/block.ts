@@ -2,6 +2,7 @@ import {
   type AttentionPattern,
   add,
   attend,
+  concat,
   gatherRows,
   gelu,
   layerNorm,
@@ -30,6 +31,14 @@ export interface Projected {
   readonly keysValues: Tensor;
 }
 
+/** What the rows of a tower need not compute. */
+export interface Known {
+  /** The projections of the first block. */
+  readonly first?: Projected;
+  /** Keys beside values of constant rows, for each block: [C, 2D]. */
+  readonly constants?: readonly Tensor[];
+}
+
 export const applyLinear = (p: LinearParams, x: Tensor): Tensor => linear(x, p.weight, p.bias);
 export const applyNorm = (p: NormParams, x: Tensor, epsilon: number): Tensor => layerNorm(x, p.weight, p.bias, epsilon);
 
@@ -38,7 +47,8 @@ export const applyNorm = (p: NormParams, x: Tensor, epsilon: number): Tensor => 
  * features are wanted are computed.
  *
  * @param x [N, D]
- * @param first the projections of the first block, where they are known
+ * @param known what is known before: the projections of the first block; the keys and values of constant rows, for each
+ *   block, which stand before those of x
  * @returns the end row of each sequence [K, D]
  */
 export function transformer(
@@ -46,12 +56,13 @@ export function transformer(
   x: Tensor,
   { all, ends, last }: Omit<SequenceRows, "positions">,
   options: LayerOptions,
-  first?: Projected,
+  { first, constants }: Known = {},
 ): Tensor {
   for (const [i, p] of blocks.entries()) {
     const final = i === blocks.length - 1 ? last : undefined;
     const pick = final && ((rows: Tensor) => gatherRows(rows, ends));
-    x = residualBlock(p, x, final ?? all, options, { pick, projected: i === 0 ? first : undefined });
+    const projected = i === 0 ? first : undefined;
+    x = residualBlock(p, x, final ?? all, options, { pick, projected, constants: constants?.[i] });
   }
   return last ? x : gatherRows(x, ends);
 }
@@ -63,6 +74,7 @@ export function transformer(
  * @param pattern what the rows that are wanted see of all rows
  * @param known.pick the rows that are wanted, out of [N, …]; all where not given
  * @param known.projected queries, keys and values of all rows, where they are known
+ * @param known.constants keys beside values of further rows, which stand before those of x: [C, 2D]
  * @returns [N, D], or the rows that `pick` gives
  */
 export function residualBlock(
@@ -70,12 +82,37 @@ export function residualBlock(
   x: Tensor,
   pattern: AttentionPattern,
   options: LayerOptions,
-  { pick = (rows: Tensor) => rows, projected }: { pick?: (rows: Tensor) => Tensor; projected?: Projected } = {},
+  {
+    pick = (rows: Tensor) => rows,
+    projected,
+    constants,
+  }: { pick?: (rows: Tensor) => Tensor; projected?: Projected; constants?: Tensor } = {},
 ): Tensor {
   const { queries, keysValues } = projected
     ? { ...projected, queries: pick(projected.queries) }
     : project(p, applyNorm(p.norm1, x, options.epsilon), pick);
-  return feedForward(p, add(pick(x), selfAttention(p, queries, keysValues, pattern, options.heads)), options);
+  const seen = constants ? concat([constants, keysValues], 0) : keysValues;
+  return feedForward(p, add(pick(x), selfAttention(p, queries, seen, pattern, options.heads)), options);
+}
+
+/**
+ * Keys beside values of constant rows, for each block: `Known.constants`.
+ *
+ * @param x [C, D]
+ * @param pattern what the rows see of one another
+ * @returns one [C, 2D] for each block
+ */
+export function keysAndValues(
+  blocks: readonly BlockParams[],
+  x: Tensor,
+  pattern: AttentionPattern,
+  options: LayerOptions,
+): Tensor[] {
+  return blocks.map((p, i) => {
+    const projected = project(p, applyNorm(p.norm1, x, options.epsilon));
+    if (i < blocks.length - 1) x = residualBlock(p, x, pattern, options, { projected });
+    return projected.keysValues;
+  });
 }
 
 /**

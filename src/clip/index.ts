@@ -1,4 +1,4 @@
-export { applyNorm, type Projected, project } from "./block.ts";
+export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
 export { type Clip, type ClipParts, imageFeatures, loadClip, makeClip, textBatch } from "./clip.ts";
 export {
   type ClipConfig,
@@ -37,7 +37,7 @@ export {
 } from "./safetensors.ts";
 export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
-export { encodeEmbeddings, encodeImage, encodeText, type TextBatch } from "./towers.ts";
+export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
 export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
 export { classFeatures, classify, DEFAULT_TEMPLATE, fillTemplate } from "./zero-shot.ts";

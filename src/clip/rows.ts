@@ -9,7 +9,7 @@ import {
 
 /**
  * Where sequences lie in one flat list of rows, and what each row sees. Sequences are causal; only the features of
- * their last rows are wanted.
+ * their last rows are wanted. Where constant rows are set apart, they come first among the keys and are no queries.
  */
 export interface SequenceRows {
   /** The place of each row in its own sequence, an index into the table of positions. */
@@ -22,68 +22,108 @@ export interface SequenceRows {
   readonly last?: AttentionPattern;
 }
 
-export interface PackOptions {
+export interface PackOptions<Item> {
   /** Compute the beginning that all sequences have in common once; true where not given. */
   readonly share?: boolean;
   /** Give every sequence this many rows, as many as the longest at least: shapes that do not change with the texts. */
   readonly padTo?: number;
   /** Positions of the model: the extent of its table. */
   readonly contextLength: number;
+  /** Items that never change. Rows with only such before them are constant in every layer, and set apart. */
+  readonly isConstant?: (item: Item) => boolean;
+}
+
+/** Rows, what stands in each (undefined in one that pads), and its place in its own sequence. */
+interface Rows<Item> {
+  readonly items: readonly (Item | undefined)[];
+  readonly positions: readonly number[];
 }
 
 /** A list of sequences laid out as rows, on the host. */
-export interface PackedSequences<Item> {
-  /** What stands in each row; undefined in one that pads. */
-  readonly items: readonly (Item | undefined)[];
-  /** The place of each row in its own sequence. */
-  readonly positions: readonly number[];
-  /** Rows at the beginning that belong to every sequence. */
+export interface PackedSequences<Item> extends Rows<Item> {
+  /** Rows at the beginning that belong to every sequence, constant ones included. */
   readonly shared: number;
   readonly rows: SequenceRows;
+  /** Rows set apart as constant, and what they see of one another. */
+  readonly constants: Rows<Item> & { readonly all?: AttentionPattern };
 }
+
+/** Constant rows are set apart where there is one for so many others: fewer are not worth a list of keys in two parts. */
+const WORTH_SETTING_APART = 8;
 
 /**
  * Lays sequences out one after the other, what they begin with in common only once. The text tower is causal, so a row
- * depends on nothing behind it: a shared beginning has the same hidden states in every sequence, exactly.
+ * depends on nothing behind it: a shared beginning has the same hidden states in every sequence, exactly, and a
+ * beginning of items that never change has the same hidden states for ever.
  *
  * @param sequences one or more, none of them empty; compared by `===` of what `identity` makes of their items
  */
 export function packSequences<Item>(
   sequences: readonly (readonly Item[])[],
   identity: (item: Item) => unknown,
-  { share = true, padTo, contextLength }: PackOptions,
+  { share = true, padTo, contextLength, isConstant = () => false }: PackOptions<Item>,
 ): PackedSequences<Item> {
-  const shared = share && padTo === undefined ? commonBeginning(sequences, identity) : 0;
+  const common = share && padTo === undefined ? commonBeginning(sequences, identity) : 0;
+  const fixed =
+    padTo === undefined ? sequences.map((s) => Math.min(s.length - 1, constantBeginning(s, isConstant))) : [];
+  const constant = fixed.reduce((a, b) => a + b, 0);
+  const total = sequences.reduce((sum, { length }) => sum + length, 0);
+  // constant beginnings that differ are kept whole, one for each sequence: then nothing else is shared
+  const apart = fixed.some((n) => n > common) && WORTH_SETTING_APART * constant >= total;
+  const shared = apart ? 0 : common;
+
+  const constants = { items: [] as Item[], positions: [] as number[], spans: [] as Spans[] };
+  const beginnings = sequences.map((sequence, k) => {
+    if (!apart) return [0, 0] as const;
+    const start = constants.items.length;
+    for (let t = 0; t < fixed[k]; t++) {
+      constants.items.push(sequence[t]);
+      constants.positions.push(t);
+      constants.spans.push([0, 0, start, start + t + 1]);
+    }
+    return [start, start + fixed[k]] as const;
+  });
+  const before = constants.items.length;
+
   const items: (Item | undefined)[] = sequences[0].slice(0, shared);
   const positions = items.map((_, t) => t);
   const spans: Spans[] = items.map((_, t) => [0, 0, 0, t + 1]);
   const ends: number[] = [];
-  for (const sequence of sequences) {
-    const start = items.length;
-    for (let t = shared; t < Math.max(sequence.length, padTo ?? 0); t++) {
+  sequences.forEach((sequence, k) => {
+    const seen = apart ? beginnings[k] : ([0, shared] as const);
+    const first = apart ? fixed[k] : shared;
+    const start = before + items.length;
+    for (let t = first; t < Math.max(sequence.length, padTo ?? 0); t++) {
       items.push(sequence[t]);
       positions.push(t);
-      spans.push([0, shared, start, start + t - shared + 1]);
+      spans.push([...seen, start, start + t - first + 1]);
     }
-    ends.push(start + sequence.length - 1 - shared);
-  }
-  const dense = padTo !== undefined;
+    ends.push(start - before + sequence.length - 1 - first);
+  });
+  const keys = before + items.length;
   return {
     items,
     positions,
     shared,
+    constants: { ...constants, all: apart ? attentionPattern(constants.spans, before) : undefined },
     rows: {
       positions: rowIndex(Int32Array.from(positions), contextLength),
-      all: dense
-        ? densePattern(sequences.length, padTo, padTo, { causal: true })
-        : attentionPattern(spans, items.length),
+      all:
+        padTo === undefined
+          ? attentionPattern(spans, keys)
+          : densePattern(sequences.length, padTo, padTo, { causal: true }),
       ends: rowIndex(Int32Array.from(ends), items.length),
       last: attentionPattern(
         ends.map((row) => spans[row]),
-        items.length,
+        keys,
       ),
     },
   };
+}
+
+function constantBeginning<Item>(sequence: readonly Item[], isConstant: (item: Item) => boolean): number {
+  const first = sequence.findIndex((item) => !isConstant(item));
+  return first < 0 ? sequence.length : first;
 }
 
 /** Items that all sequences begin with; each keeps its last for itself. */

@@ -11,7 +11,7 @@ import {
   type Tensor,
   transpose,
 } from "../tensor/index.ts";
-import { applyNorm, type LayerOptions, type Projected, transformer } from "./block.ts";
+import { applyNorm, type Known, type LayerOptions, transformer } from "./block.ts";
 import { type ClipConfig, gridOf } from "./config.ts";
 import type { TextParams, VisionParams } from "./params.ts";
 import { pictureRows, type SequenceRows } from "./rows.ts";
@@ -62,7 +62,7 @@ export const encodeText = (p: TextParams, config: ClipConfig, { ids, rows }: Tex
  * Text transformer on embeddings: what prompt learning puts its context vectors into.
  *
  * @param embeddings [N, D], positions added
- * @param first the projections of the first block, where they are known
+ * @param known what need not be computed
  * @returns features [K, E], not normalised
  */
 export function encodeEmbeddings(
@@ -70,11 +70,14 @@ export function encodeEmbeddings(
   config: ClipConfig,
   embeddings: Tensor,
   rows: SequenceRows,
-  first?: Projected,
+  known?: Known,
 ): Tensor {
-  const ends = transformer(p.blocks, embeddings, rows, layersOf(config, config.text.heads), first); // [K, D]
+  const ends = transformer(p.blocks, embeddings, rows, textLayers(config), known); // [K, D]
   return linear(applyNorm(p.finalNorm, ends, config.layerNormEpsilon), p.projection);
 }
+
+/** What the layers of the text tower have in common. */
+export const textLayers = (config: ClipConfig): LayerOptions => layersOf(config, config.text.heads);
 
 const layersOf = (config: ClipConfig, heads: number): LayerOptions => ({
   heads,

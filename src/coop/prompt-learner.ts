@@ -3,9 +3,11 @@ import {
   type Clip,
   encodeEmbeddings,
   encodeImage,
+  keysAndValues,
   type Projected,
   project,
   similarityLogits,
+  textLayers,
 } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
 import {
@@ -17,6 +19,7 @@ import {
   type Key,
   less,
   normal,
+  type RowIndex,
   realize,
   reshape,
   type Tensor,
@@ -100,16 +103,18 @@ export function promptLearner(
   const [block] = frozen.text.blocks;
   const projected = (x: Tensor): Projected => project(block, applyNorm(block.norm1, x, config.layerNormEpsilon));
   const { positionalEmbedding, tokenEmbedding } = frozen.text;
+  const before = packed.constants;
   const isWord = less(reshape(packed.learned.index, [-1, 1]), 0); // [N, 1]
-  const words = where(
-    isWord,
-    add(gather(tokenEmbedding, packed.tokens), gatherRows(positionalEmbedding, packed.rows.positions)),
-    0,
-  ); // [N, D]
+  const embed = (tokens: Tensor, positions: RowIndex) =>
+    add(gather(tokenEmbedding, tokens), gatherRows(positionalEmbedding, positions));
+  const words = where(isWord, embed(packed.tokens, packed.rows.positions), 0); // [N, D]
   // what does not depend on the context is computed here, once: the words, and what the first block projects of them
   const fixed = realize({
     words,
     places: gatherRows(positionalEmbedding, packed.learnedPositions), // [R, D]
+    constants:
+      before &&
+      keysAndValues(frozen.text.blocks, embed(before.tokens, before.positions), before.all, textLayers(config)),
     first: plain ? undefined : treeMap((x: Tensor) => where(isWord, x, 0), projected(words)),
   });
   const shape = classSpecific ? [classNames.length, contextTokens, width] : [contextTokens, width];
@@ -126,7 +131,8 @@ export function promptLearner(
       const learned = add(gatherRows(reshape(context, [-1, width]), packed.vectors), fixed.places); // [R, D]
       const placed = (x: Tensor, among: Tensor) => add(among, gatherRows(x, packed.learned));
       const first = fixed.first && treeMap(placed, projected(learned), fixed.first);
-      return encodeEmbeddings(frozen.text, config, placed(learned, fixed.words), packed.rows, first);
+      const known = { first, constants: fixed.constants };
+      return encodeEmbeddings(frozen.text, config, placed(learned, fixed.words), packed.rows, known);
     },
     logits: (params, { features, images }) => {
       const seen = features ?? (images && encodeImage(frozen.vision, config, images));

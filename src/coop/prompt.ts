@@ -1,6 +1,6 @@
 import { type Clip, packSequences, type SequenceRows } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
-import { type RowIndex, rowIndex, type Tensor, tensor } from "../tensor/index.ts";
+import { type AttentionPattern, type RowIndex, rowIndex, type Tensor, tensor } from "../tensor/index.ts";
 
 /** Where the class name stands among the context vectors. */
 export type Position = "end" | "middle" | "front";
@@ -53,6 +53,12 @@ export function layoutPrompts(clip: Clip, classNames: readonly string[], options
 export interface PackedPrompts {
   /** Token of each row, i32 [N]; −1 where a context vector stands or nothing. */
   readonly tokens: Tensor;
+  /** Words before any context vector, where they are set apart: tokens i32 [C], positions, and what they see. */
+  readonly constants?: {
+    readonly tokens: Tensor;
+    readonly positions: RowIndex;
+    readonly all: AttentionPattern;
+  };
   /** Position of each row in its prompt. */
   readonly rows: SequenceRows;
   /** The context vector of each learned row: [R] of the [M] or [K M] vectors. */
@@ -66,6 +72,7 @@ export interface PackedPrompts {
 /**
  * Packs prompts. What they begin with in common is computed once: the start token and the context where it stands
  * before the name and is one for all; its first half with the name in the middle; else what the prompts happen to share.
+ * With the name in front, start token and name are constant in every layer, and set apart.
  *
  * @param vectors how many context vectors there are
  * @param plain every prompt at the model's full context length and nothing shared, as the reference computes them
@@ -77,14 +84,22 @@ export function packPrompts(
 ): PackedPrompts {
   const { contextLength } = clip.config.text;
   const identity = (place: Place) => (typeof place === "number" ? place : -1 - place.vector);
-  const { items, rows, positions } = packSequences(prompts, identity, {
+  const { items, rows, positions, constants } = packSequences(prompts, identity, {
     contextLength,
     padTo: plain ? contextLength : undefined,
+    isConstant: (place) => typeof place === "number",
   });
   const learned = items.flatMap((place, row) => (typeof place === "object" ? [{ row, vector: place.vector }] : []));
   const rowOf = new Map(learned.map(({ row }, i) => [row, i]));
+  const tokens = (places: readonly (Place | undefined)[]) =>
+    tensor(Int32Array.from(places, (place) => (typeof place === "number" ? place : -1)));
   return {
-    tokens: tensor(Int32Array.from(items, (place) => (typeof place === "number" ? place : -1))),
+    tokens: tokens(items),
+    constants: constants.all && {
+      tokens: tokens(constants.items),
+      positions: rowIndex(Int32Array.from(constants.positions), contextLength),
+      all: constants.all,
+    },
     rows: plain ? { ...rows, last: undefined } : rows,
     vectors: rowIndex(
       Int32Array.from(learned, ({ vector }) => vector),
