@@ -97,6 +97,16 @@ class CoOp(nn.Module):
         return nn.functional.cross_entropy((LOGIT_SCALE * self.features @ text.T).float(), self.labels)
 
 
+def product_rate(n=1024):
+    """GFLOP/s of a float32 product: a slow BLAS would make a poor rival."""
+    a = torch.randn(n, n)
+    a @ a
+    start = time.perf_counter()
+    for _ in range(5):
+        a @ a
+    return 5 * 2 * n**3 / (time.perf_counter() - start) / 1e9
+
+
 def main():
     sizes = json.loads(sys.argv[1])
     cuda = sizes.pop("cuda", False)
@@ -123,6 +133,8 @@ def main():
     (ms, first), (_, second) = step(), step()
     peak = torch.cuda.max_memory_allocated() if cuda else None
     about = f"PyTorch {torch.__version__} on {name}, {threads} threads"
+    if not cuda:
+        about += f", whose BLAS multiplies at {product_rate():.0f} GFLOP/s"
     say({"ready": True, "adapter": about, "firstMs": ms, "values": [first, second], "calls": 1, "peakBytes": peak})
     for _ in sys.stdin:
         say({"ms": step()[0], "adapter": about, "peakBytes": peak})
