@@ -86,7 +86,9 @@ function products(m: number, n: number, k: number): Tensor {
 /** The variants of the matrix product that a device would use for one shape or another. */
 function variants(on: Device): Case[] {
   const value = products(36, 68, 20);
-  const large: KernelCall = { inputs: [], output: { shape: [4096, 4096], dtype: "f32" }, attrs: {} };
+  const output = { shape: [4096, 4096], dtype: "f32" } as const;
+  const operand = { ...output, strides: [4096, 1], offset: 0 };
+  const large: KernelCall = { inputs: [operand, operand], output, attrs: {} };
   return MATMUL_KERNELS.filter(({ subgroup = 0 }) => subgroup <= on.subgroupLanes)
     .filter(({ suits }) => suits?.(large, on.isSoftware ? "software" : "hardware") ?? true)
     .map(({ name }) => ({ name, value, allowed: FLOAT, kernel: name }));

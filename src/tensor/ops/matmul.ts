@@ -109,7 +109,15 @@ const tiles = (blocks: 1 | 2): Kernel => {
   });
 };
 
-/** Products of a product that is small. */
+/** The pairs of loads worth a pipeline: four numbers at a time for both operands. */
+const FOURS: readonly (readonly [Reads, Reads])[] = [
+  ["alongK", "alongK"], // x Wᵀ
+  ["alongK", "acrossK"], // x W
+  ["acrossK", "acrossK"], // xᵀ y
+];
+
+/** Multiplications of a product that one invocation an element does best, and of one where it does as the only choice. */
+const TINY = 2 ** 15;
 const SMALL = 2 ** 20;
 
 const plain = kernel("matmul", shaders.matmul, { tile: [8, 32] });
@@ -125,16 +133,18 @@ const small: Kernel = {
     ...plain.params(call, target),
   }),
   workgroups: ({ output }) => gridFor(sizeOf(output.shape)),
-  suits: ({ inputs: [a], output }, adapter) =>
-    adapter === "software" && sizeOf(output.shape) * (a?.shape[a.shape.length - 1] ?? 1) <= SMALL,
+  suits: ({ inputs, output }, adapter) => {
+    const [a] = inputs;
+    const work = sizeOf(output.shape) * a.shape[a.shape.length - 1];
+    const most = FOURS.some(([readsA, readsB]) => fits(inputs, readsA, readsB)) ? TINY : SMALL;
+    return adapter === "software" && work <= most;
+  },
 };
 
 /** The variants, in order of preference. */
 export const MATMUL_KERNELS: readonly Kernel[] = [
-  lanes("alongK", "alongK"), // x Wᵀ
-  lanes("alongK", "acrossK"), // x W
-  lanes("acrossK", "acrossK"), // xᵀ y
   small,
+  ...FOURS.map(([readsA, readsB]) => lanes(readsA, readsB)),
   lanes("single", "single"), // other pairs gain little, and each takes a driver half a second to compile
   tiles(2),
   tiles(1),
