@@ -150,3 +150,41 @@ describe("what a kernel computes as it stores", { timeout: 120_000 }, () => {
     assert.deepEqual(a, b);
   });
 });
+
+describe("small kernels side by side", { timeout: 120_000 }, () => {
+  test("the updates of many parameters are one launch, and each is right", async () => {
+    const shapes = [[3], [2, 5], [1], [4, 4]];
+    const parameters = shapes.map((shape, i) => filled(shape, i + 1));
+    const gradients = shapes.map((shape, i) => filled(shape, i + 9));
+    const f = compile((ps: Tensor[], gs: Tensor[], rate: number | Tensor) =>
+      ps.map((p, i) => sub(p, mul(gs[i], rate))),
+    );
+    const updated = await read(f(parameters, gradients, 0.25));
+    const [before, slopes] = await read([parameters, gradients]);
+    updated.forEach((values, i) => {
+      values.forEach((v, j) => {
+        assert.ok(Math.abs(v - (before[i][j] - 0.25 * slopes[i][j])) < 1e-6);
+      });
+    });
+    const [{ dispatches }] = f.inspect();
+    const bindings = dispatches.map(({ reads, writes }) => reads.length + writes.length);
+    const { maxBindings } = await coop.device();
+    assert.equal(dispatches.length, Math.ceil(4 / Math.floor(maxBindings / 4)), dispatches.map((d) => d.label).join());
+    assert.ok(bindings.every((n) => n <= maxBindings));
+  });
+
+  test("what needs another's result waits for it; reductions, paddings and helpers keep apart", async () => {
+    const { a, b } = await bothWays(
+      (p, q) => {
+        const total = coop.sum(coop.gelu(p), 0);
+        return [total, coop.gelu(q), coop.pad(q, [[1, 2]]), coop.max(coop.sin(p)), mul(total, coop.sum(q))];
+      },
+      [filled([6, 5]), filled([7], 2)],
+    );
+    a.forEach((values, i) => {
+      values.forEach((v, j) => {
+        assert.ok(Math.abs(v - b[i][j]) <= 1e-5 * (1 + Math.abs(v)), `result ${i}[${j}]`);
+      });
+    });
+  });
+});

@@ -4,11 +4,23 @@ import type { Expr, VirtualBuffer } from "./expr.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import { collapse, contiguous, type View } from "./view.ts";
 
-/** A kernel made from an expression. */
+/** A kernel made from an expression, alone in its launch or side by side with others. */
 export interface GeneratedKernel {
-  readonly code: string;
-  readonly reads: readonly VirtualBuffer[];
-  readonly workgroups: readonly [number, number, number];
+  /** Buffers, and `finish` where there is one. */
+  readonly declarations: readonly string[];
+  /** Helpers that expressions call; several kernels may share them. */
+  readonly functions: ReadonlySet<string>;
+  readonly half: boolean;
+  /** Statements for the element of flat index `i`. */
+  readonly body: readonly string[];
+  /** Elements. */
+  readonly count: number;
+}
+
+/** What tells the names of one kernel from those of others in the same launch, and where its bindings begin. */
+export interface Names {
+  readonly tag: string;
+  readonly binding: number;
 }
 
 const WIDTH = 64;
@@ -21,28 +33,55 @@ export function gridFor(count: number, width = WIDTH): readonly [number, number,
   return [Math.ceil(groups / y), y, 1];
 }
 
-const HEADER = (grid: readonly number[], count: number) => `@compute @workgroup_size(${WIDTH})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x + id.y * ${grid[0] * WIDTH}u;
-  if (i >= ${count}u) { return; }`;
+/** The launch of one or several generated kernels: each invocation computes one element of one of them. */
+export function launchGenerated(kernels: readonly GeneratedKernel[]): {
+  code: string;
+  workgroups: readonly [number, number, number];
+} {
+  const total = kernels.reduce((sum, { count }) => sum + count, 0);
+  const grid = gridFor(total);
+  let end = 0;
+  const choose = kernels.map(({ count }, k) => {
+    const start = end;
+    end += count;
+    return `  if (i < ${end}u) { part${k}(i - ${start}u); return; }`;
+  });
+  const [only, ...others] = kernels;
+  const parts = others.length > 0 ? kernels.map(({ body }, k) => [`fn part${k}(i: u32) {`, ...body, "}"]) : [];
+  const text = [
+    ...kernels.flatMap(({ declarations }) => declarations),
+    ...new Set(kernels.flatMap(({ functions }) => [...functions])),
+    ...parts.flat(),
+    `@compute @workgroup_size(${WIDTH})`,
+    "fn main(@builtin(global_invocation_id) id: vec3u) {",
+    `  let i = id.x + id.y * ${grid[0] * WIDTH}u;`,
+    `  if (i >= ${total}u) { return; }`,
+    ...(others.length > 0 ? choose : only.body),
+    "}",
+  ].join("\n");
+  const half = kernels.some((kernel) => kernel.half) ? ["enable f16;"] : [];
+  return { code: [...half, ...hidden(text), text].join("\n"), workgroups: grid };
+}
 
 /** `out[i] = expr` for every element of `shape`, or what `finish` makes of it. */
-export function elementwiseKernel(expr: Expr, shape: Shape, dtype: DType, finish?: Finish): GeneratedKernel {
-  const writer = new Writer(expr);
-  const count = sizeOf(shape);
+export function elementwiseKernel(
+  expr: Expr,
+  shape: Shape,
+  dtype: DType,
+  names: Names,
+  finish?: Finish,
+): GeneratedKernel {
+  const writer = new Writer(expr, `${names.tag}b`);
   const merged = collapse(shape, [contiguous(shape), ...writer.views]);
-  const grid = gridFor(count);
   const body = [
-    HEADER(grid, count),
     ...coordinates("c", "i", merged.shape),
     ...writer.statements(
       merged.views.slice(1).map((view) => indexOf(view, "c")),
       merged.views.slice(1).map((view) => boundsOf(view, "c")),
     ),
-    `  out[i] = ${finish ? `finish(${writer.result}, i)` : toStored(writer.result, dtype)};`,
-    "}",
+    storing(writer.result, dtype, names, finish),
   ];
-  return { code: writer.module(body, dtype, finish), reads: writer.buffers, workgroups: grid };
+  return writer.kernel(body, dtype, sizeOf(shape), names, finish);
 }
 
 /**
@@ -56,9 +95,10 @@ export function reduceKernel(
   fold: "sum" | "max" | "min",
   dtype: DType,
   chunks: number,
+  names: Names,
   finish?: Finish,
 ): GeneratedKernel {
-  const writer = new Writer(expr);
+  const writer = new Writer(expr, `${names.tag}b`);
   const outer = collapse(shape.slice(0, kept), [
     contiguous(shape.slice(0, kept)),
     ...writer.views.map((v) => part(v, 0, kept, v.offset)),
@@ -68,8 +108,6 @@ export function reduceKernel(
     writer.views.map((v) => part(v, kept, shape.length, 0)),
   );
   const outputs = sizeOf(shape.slice(0, kept));
-  const count = outputs * chunks;
-  const grid = gridFor(count);
   const extents = inner.shape.length ? inner.shape : [1];
   const length = Math.ceil(extents[0] / chunks);
   const index = writer.views.map((_, v) => `${indexOf(outer.views[v + 1], "c")} + ${indexOf(inner.views[v], "r")}`);
@@ -82,7 +120,6 @@ export function reduceKernel(
   const chunkStart = first ? `chunk * ${length}u` : `min(chunk * ${length}u, ${extents[0] - 1}u)`;
   const join = fold === "sum" ? "acc + v" : `${fold}(acc, v)`;
   const body = [
-    HEADER(grid, count),
     ...(chunks > 1 ? [`  let o = i % ${outputs}u;`, `  let chunk = i / ${outputs}u;`] : ["  let o = i;"]),
     ...coordinates("c", "o", outer.shape),
     first ? `  var acc = ${type}(${first});` : `  var acc: ${type}; var any = false;`,
@@ -95,11 +132,13 @@ export function reduceKernel(
     `    let v = ${writer.result};`,
     first ? `    acc = ${join};` : `    if (any) { acc = ${join}; } else { acc = v; any = true; }`,
     ...extents.map(() => "  }"),
-    `  out[i] = ${finish ? "finish(acc, i)" : toStored("acc", dtype)};`,
-    "}",
+    storing("acc", dtype, names, finish),
   ];
-  return { code: writer.module(body, dtype, finish), reads: writer.buffers, workgroups: grid };
+  return writer.kernel(body, dtype, outputs * chunks, names, finish);
 }
+
+const storing = (value: string, dtype: DType, { tag }: Names, finish?: Finish): string =>
+  `  ${tag}out[i] = ${finish ? `${tag}finish(${value}, i)` : toStored(value, dtype)};`;
 
 /** Steps of the outermost loop of `reduceKernel`, along which it can be cut into chunks. */
 export function outermostFold(expr: Expr, shape: Shape, kept: number): number {
@@ -257,18 +296,25 @@ export class Writer {
     });
   }
 
-  module(body: readonly string[], dtype: DType, finish?: Finish): string {
-    const half = finish?.half || dtype === "f16" || this.buffers.some((b) => b.dtype === "f16");
-    const text = [...(finish ? [finish.code] : []), ...body].join("\n");
-    return [
-      ...(half ? ["enable f16;"] : []),
-      ...hidden(text),
-      ...this.buffers.map(
-        (b, i) => `@group(0) @binding(${i}) var<storage, read> b${i}: array<${DTYPES[b.dtype].stored}>;`,
-      ),
-      `@group(0) @binding(${this.buffers.length}) var<storage, read_write> out: array<${finish?.stored ?? DTYPES[dtype].stored}>;`,
-      ...new Set([...this.functions, ...(finish?.functions ?? [])]),
-      text,
-    ].join("\n");
+  kernel(
+    body: readonly string[],
+    dtype: DType,
+    count: number,
+    { tag, binding }: Names,
+    finish?: Finish,
+  ): GeneratedKernel {
+    const declare = (at: number, access: string, name: string, type: string) =>
+      `@group(0) @binding(${binding + at}) var<storage, ${access}> ${name}: array<${type}>;`;
+    return {
+      declarations: [
+        ...this.buffers.map((b, i) => declare(i, "read", `${this.prefix}${i}`, DTYPES[b.dtype].stored)),
+        declare(this.buffers.length, "read_write", `${tag}out`, finish?.stored ?? DTYPES[dtype].stored),
+        ...(finish ? [finish.code] : []),
+      ],
+      functions: new Set([...this.functions, ...(finish?.functions ?? [])]),
+      half: finish?.half || dtype === "f16" || this.buffers.some((b) => b.dtype === "f16"),
+      body,
+      count,
+    };
   }
 }

@@ -56,14 +56,16 @@ export function fits(expr: Expr, inside: ReadonlySet<VirtualBuffer>, count: numb
  *
  * @param stored what the kernel computes, then expressions
  * @param firstBinding the number of the kernel's output binding
+ * @param tag what names begin with
  */
 export function finishOf(
   stored: readonly Stored[],
   isRead: (buffer: VirtualBuffer) => boolean,
   firstBinding: number,
   places: Places,
+  tag = "",
 ): Finish {
-  const writer = new Writer(undefined, "e");
+  const writer = new Writer(undefined, `${tag}e`);
   const names = stored.map(({ expr, buffer }) => {
     const name = expr ? writer.add(expr) : "value";
     writer.given.set(buffer, name);
@@ -78,11 +80,11 @@ export function finishOf(
     `@group(0) @binding(${firstBinding + 1 + i}) var<storage, ${access}> ${name}: array<${DTYPES[dtype].stored}>;`;
   const { buffers } = writer;
   const code = [
-    ...buffers.map((buffer, i) => binding(i, "read", `e${i}`, buffer.dtype)),
-    ...others.map(({ dtype }, i) => binding(buffers.length + i, "read_write", `o${i}`, dtype)),
-    `fn finish(value: ${type}, i: u32${places.kind === "fields" ? ", column: u32" : ""}) -> ${DTYPES[first.dtype].stored} {`,
+    ...buffers.map((buffer, i) => binding(i, "read", `${tag}e${i}`, buffer.dtype)),
+    ...others.map(({ dtype }, i) => binding(buffers.length + i, "read_write", `${tag}o${i}`, dtype)),
+    `fn ${tag}finish(value: ${type}, i: u32${places.kind === "fields" ? ", column: u32" : ""}) -> ${DTYPES[first.dtype].stored} {`,
     ...writer.statements(index, []),
-    ...others.map(({ name, dtype }, i) => `    o${i}[i] = ${toStored(name, dtype)};`),
+    ...others.map(({ name, dtype }, i) => `    ${tag}o${i}[i] = ${toStored(name, dtype)};`),
     `    return ${toStored(first.name, first.dtype)};`,
     "}",
   ].join("\n");

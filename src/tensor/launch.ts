@@ -1,9 +1,10 @@
+import { type GeneratedKernel, launchGenerated, type Names } from "./codegen.ts";
 import type { DType } from "./dtype.ts";
 import { type Finish, finishOf, fits, type Places, type Stored } from "./epilogue.ts";
 import { buffersOf, costOf, type Expr, type VirtualBuffer } from "./expr.ts";
 import type { Choice } from "./kernel.ts";
 import type { Kernel } from "./op.ts";
-import { finishedWork, type Work } from "./work.ts";
+import { finishedWork, sumOfWork, type Work } from "./work.ts";
 
 /** One kernel launch of a program. */
 export interface Dispatch {
@@ -42,7 +43,9 @@ export interface Base {
   /** One thing reads what it computes: where that is computed here too, the value itself is not stored. */
   readonly readOnce: boolean;
   /** Code that stores through `finish`, or as it computes. */
-  readonly render: (finish?: Finish, kernel?: Kernel) => Rendered;
+  readonly render?: (finish?: Finish, kernel?: Kernel) => Rendered;
+  /** Instead of `render`: a generated kernel, which may stand side by side with others. */
+  readonly generate?: (names: Names, finish?: Finish) => GeneratedKernel;
   readonly choice?: Choice;
 }
 
@@ -144,31 +147,90 @@ export class Launches {
       for (const buffer of [...base.reads, ...operands]) if (!own.has(buffer)) read.add(buffer);
     }
     const isRead = (buffer: VirtualBuffer) => read.has(buffer);
-    return this.settled
-      .filter(({ stored }) => stored.some(({ buffer }) => isRead(buffer)))
-      .map((launch) => dispatchOf(launch, isRead));
+    const useful = this.settled.filter(({ stored }) => stored.some(({ buffer }) => isRead(buffer)));
+    const groups = this.fuses ? sideBySide(useful, this.maxBindings) : useful.map((launch) => [launch]);
+    return groups.map((group) => dispatchOf(group, isRead));
   }
 }
 
-function dispatchOf({ base, stored, labels }: Launch, isRead: (buffer: VirtualBuffer) => boolean): Dispatch {
-  const finish =
-    base.places && (stored.length > 1 || base.places.kind === "fields")
-      ? finishOf(stored, isRead, base.reads.length, base.places)
-      : undefined;
-  const reads = finish?.reads ?? [];
-  const [first, ...others] = finish?.writes ?? [base.buffer];
-  const added = stored.flatMap(({ expr }) => expr ?? []);
+/** Elements of a generated kernel that is too small to fill a device. */
+const SMALL = 2 ** 16;
+
+/** What a launch reads besides the operands of its kernel. */
+function addedOperands({ stored }: Launch): Set<VirtualBuffer> {
+  const operands = new Set(stored.flatMap(({ expr }) => (expr ? [...buffersOf(expr)] : [])));
+  for (const { buffer } of stored) operands.delete(buffer);
+  return operands;
+}
+
+/**
+ * Small generated kernels that need nothing of one another share a launch, the place of the first: the updates of many
+ * parameters, say.
+ */
+function sideBySide(launches: readonly Launch[], maxBindings: number): Launch[][] {
+  const groups: { readonly members: Launch[]; readonly open: boolean; bound: number }[] = [];
+  const madeIn = new Map<VirtualBuffer, number>();
+  for (const launch of launches) {
+    const { base, stored } = launch;
+    const added = addedOperands(launch);
+    const after = Math.max(-1, ...[...base.reads, ...added].map((buffer) => madeIn.get(buffer) ?? -1));
+    const bound = base.reads.length + added.size + stored.length;
+    const open = base.generate !== undefined && base.count <= SMALL;
+    let at = open ? groups.findIndex((g, n) => n > after && g.open && g.bound + bound <= maxBindings) : -1;
+    if (at < 0) at = groups.push({ members: [], open, bound: 0 }) - 1;
+    groups[at].members.push(launch);
+    groups[at].bound += bound;
+    for (const { buffer } of stored) madeIn.set(buffer, at);
+  }
+  return groups.map(({ members }) => members);
+}
+
+/** Launches side by side as one; several only where all are generated. */
+function dispatchOf(launches: readonly Launch[], isRead: (buffer: VirtualBuffer) => boolean): Dispatch {
+  let binding = 0;
+  const parts = launches.map((launch, n) => {
+    const names: Names = { tag: launches.length > 1 ? `k${n}` : "", binding };
+    const part = partOf(launch, isRead, names);
+    binding += part.bindings.length;
+    return part;
+  });
+  const [{ base, labels }] = launches;
+  const [{ finish }] = parts;
   const launch = (kernel?: Kernel) => ({
-    label: labelOf([kernel?.name ?? base.label, ...labels.slice(1)]),
-    ...base.render(finish, kernel),
+    label:
+      launches.length > 1
+        ? launches.map((one) => labelOf(one.labels)).join(" | ")
+        : labelOf([kernel?.name ?? base.label, ...labels.slice(1)]),
+    ...(base.render?.(finish, kernel) ?? launchGenerated(parts.map(({ kernel: generated }) => generated!))),
   });
   return {
     ...launch(),
-    work: finishedWork(base, added, finish),
+    work: sumOfWork(parts.map(({ work }) => work)),
     choice: base.choice && { ...base.choice, launch },
-    reads: [...new Set([...base.reads, ...reads])],
+    reads: [...new Set(parts.flatMap(({ reads }) => reads))],
+    writes: parts.flatMap(({ writes }) => writes),
+    bindings: parts.flatMap(({ bindings }) => bindings),
+  };
+}
+
+function partOf({ base, stored }: Launch, isRead: (buffer: VirtualBuffer) => boolean, names: Names) {
+  const finish =
+    base.places && (stored.length > 1 || base.places.kind === "fields")
+      ? finishOf(stored, isRead, names.binding + base.reads.length, base.places, names.tag)
+      : undefined;
+  const more = finish?.reads ?? [];
+  const [first, ...others] = finish?.writes ?? [base.buffer];
+  return {
+    finish,
+    kernel: base.generate?.(names, finish),
+    reads: [...base.reads, ...more],
     writes: [first, ...others],
-    bindings: [...base.reads, first, ...reads, ...others],
+    bindings: [...base.reads, first, ...more, ...others],
+    work: finishedWork(
+      base,
+      stored.flatMap(({ expr }) => expr ?? []),
+      finish,
+    ),
   };
 }
 

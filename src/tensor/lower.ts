@@ -1,4 +1,4 @@
-import { elementwiseKernel, outermostFold, reduceKernel } from "./codegen.ts";
+import { elementwiseKernel, type Names, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import type { Finish } from "./epilogue.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
@@ -75,7 +75,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
         places: { kind: "constants" } as const,
         readOnce: false,
         work: expressionWork(label, node, expr, shape, shape),
-        render: (finish?: Finish) => elementwiseKernel(expr, shape, dtype, finish),
+        generate: (names: Names, finish?: Finish) => elementwiseKernel(expr, shape, dtype, names, finish),
       };
       launches.start(base, lastReader.get(node)!);
     }
@@ -167,7 +167,8 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
           places: { kind: "constants" } as const,
           readOnce: readers.get(node) === 1,
           work: expressionWork(label, node, source, from, to),
-          render: (finish?: Finish) => reduceKernel(source, from, kept.length, fold, node.dtype, parts, finish),
+          generate: (names: Names, finish?: Finish) =>
+            reduceKernel(source, from, kept.length, fold, node.dtype, parts, names, finish),
         };
         launches.start(base, lastReader.get(node)!);
       }

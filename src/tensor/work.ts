@@ -57,6 +57,14 @@ export function finishedWork(
   };
 }
 
+/** The work of launches side by side. */
+export const sumOfWork = (all: readonly Work[]): Work => ({
+  op: all.map(({ op }) => op).join(" | "),
+  site: all[0].site,
+  flops: all.reduce((sum, { flops }) => sum + flops, 0),
+  bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+});
+
 const written = (shape: Shape, dtype: DType): number => sizeOf(shape) * DTYPES[dtype].bytes;
 
 function loadsOf(expr: Expr): Load[] {
