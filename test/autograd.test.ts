@@ -30,7 +30,7 @@ async function near(a: unknown, b: unknown, tolerance = 1e-5): Promise<void> {
 }
 
 const labels = (...roots: Tensor[]): string[] =>
-  lower(roots, new Map(), { subgroupLanes: 0, maxBindings: 8 }).dispatches.map(({ label }) => label);
+  lower(roots, new Map(), { subgroupLanes: 0, maxBindings: 8, kernelsOnly: true }).dispatches.map(({ label }) => label);
 /** Launches that compute an op, alone or with others. */
 const count = (all: readonly string[], label: string): number => all.filter((l) => l.split("+").includes(label)).length;
 

@@ -21,7 +21,11 @@ type F = (...args: Tensor[]) => Tensor | readonly Tensor[];
 async function bothWays(f: F, args: readonly (Tensor | number)[]) {
   const run = (composedOnly: boolean) =>
     // CPU drivers get fewer pipelines: some of what is tried here is not fused there
-    compile((...all: (Tensor | number)[]) => f(...(all as Tensor[])), { composedOnly, adapter: "hardware" });
+    compile((...all: (Tensor | number)[]) => f(...(all as Tensor[])), {
+      composedOnly,
+      adapter: "hardware",
+      kernelsOnly: true,
+    });
   const [fused, plain] = [run(false), run(true)];
   const [a, b] = await read([[fused(...args)].flat(), [plain(...args)].flat()]);
   return { a, b, labels: fused.inspect()[0].dispatches.map(({ label }) => label) };
@@ -131,7 +135,10 @@ describe("what a kernel computes as it stores", { timeout: 120_000 }, () => {
   });
 
   test("one pipeline serves all shapes", () => {
-    const f = compile((a: Tensor, b: Tensor, c: Tensor) => coop.relu(add(matmul(a, b), c)), { adapter: "hardware" });
+    const f = compile((a: Tensor, b: Tensor, c: Tensor) => coop.relu(add(matmul(a, b), c)), {
+      adapter: "hardware",
+      kernelsOnly: true,
+    });
     for (const [m, k, n] of [
       [3, 4, 5],
       [6, 2, 9],

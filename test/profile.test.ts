@@ -57,7 +57,7 @@ async function train(profiled: boolean) {
       const [value, gradients] = valueAndGrad(loss)(p, x);
       return [...optimizer.update(gradients, state, p, rate), value] as const;
     },
-    { donate: [0, 1], name: "step" },
+    { donate: [0, 1], name: "step", kernelsOnly: true },
   );
   let p = { w: numbers(24, 24) };
   let state = optimizer.init(p);
@@ -201,7 +201,7 @@ describe("DEBUG=coop", () => {
     process.env.DEBUG = debug;
     console.error = (line: string) => lines.push(line);
     try {
-      const f = compile((x: Tensor, w: Tensor) => softmax(residual(x, w)), { name: "small" });
+      const f = compile((x: Tensor, w: Tensor) => softmax(residual(x, w)), { name: "small", kernelsOnly: true });
       await f(numbers(4, 8), numbers(8, 8)).data();
     } finally {
       console.error = error;
@@ -232,11 +232,14 @@ describe("DEBUG=coop", () => {
 });
 
 test("inspect() prints the launches and the plan; buffers that take turns share a line", async () => {
-  const f = compile((x: Tensor, w: Tensor) => {
-    let y = x;
-    for (let i = 0; i < 4; i++) y = softmax(matmul(y, w));
-    return y;
-  });
+  const f = compile(
+    (x: Tensor, w: Tensor) => {
+      let y = x;
+      for (let i = 0; i < 4; i++) y = softmax(matmul(y, w));
+      return y;
+    },
+    { kernelsOnly: true },
+  );
   await f(numbers(4, 8), numbers(8, 8)).data();
   const [report] = f.inspect();
   assert.match(String(report), /0 +matmul[\s\S]*\n7 +softmax/);

@@ -18,17 +18,17 @@ const { XDG_CACHE_HOME, COOP_TUNE } = process.env;
 /** [8, 12] times the transpose of [12, 12]: several kernels fit it. */
 const call: KernelCall = {
   inputs: [
-    { shape: [8, 12], dtype: "f32", strides: [12, 1], offset: 0 },
-    { shape: [12, 12], dtype: "f32", strides: [1, 12], offset: 0 },
+    { shape: [16, 28], dtype: "f32", strides: [28, 1], offset: 0 },
+    { shape: [28, 28], dtype: "f32", strides: [1, 28], offset: 0 },
   ],
-  output: { shape: [8, 12], dtype: "f32" },
+  output: { shape: [16, 28], dtype: "f32" },
   attrs: {},
 };
 
 const filled = (...shape: number[]) => tensor(new Float32Array(sizeOf(shape)).fill(1), shape);
 
 /** The kernel that a product of this shape runs on when it is compiled now. */
-async function kernelOf(rows = 8, columns = 12): Promise<string> {
+async function kernelOf(rows = 16, columns = 28): Promise<string> {
   const f = compile(linear);
   const y = f(filled(rows, columns), filled(columns, columns));
   assert.deepEqual(await y.data(), new Float32Array(rows * columns).fill(columns));
@@ -59,8 +59,8 @@ describe("the tuner", { timeout: 120_000 }, () => {
   });
 
   test("measures every kernel that fits, once for each kind of call, and programs take the fastest", async () => {
-    const weight = filled(12, 12);
-    const measured = await tune(() => [linear(filled(8, 12), weight), linear(filled(9, 12), weight)]);
+    const weight = filled(28, 28);
+    const measured = await tune(() => [linear(filled(16, 28), weight), linear(filled(17, 28), weight)]);
     assert.equal(measured.length, 1);
     const [{ call: kind, milliseconds, fastest }] = measured;
     assert.equal(kind, kindOf(op, call));
@@ -92,13 +92,13 @@ describe("the tuner", { timeout: 120_000 }, () => {
     const like = (inputs: KernelCall["inputs"]) => kindOf(op, { ...call, inputs });
     assert.equal(
       like([
-        { ...a, shape: [7, 13], offset: 3 },
-        { ...b, shape: [13, 12] },
+        { ...a, shape: [15, 29], offset: 3 },
+        { ...b, shape: [29, 28] },
       ]),
       kindOf(op, call),
     );
-    assert.notEqual(like([a, { ...b, strides: [12, 1] }]), kindOf(op, call));
-    assert.notEqual(like([{ ...a, shape: [100, 12] }, b]), kindOf(op, call));
+    assert.notEqual(like([a, { ...b, strides: [28, 1] }]), kindOf(op, call));
+    assert.notEqual(like([{ ...a, shape: [100, 28] }, b]), kindOf(op, call));
     assert.notEqual(like([{ ...a, dtype: "f16" }, b]), kindOf(op, call));
   });
 

@@ -13,7 +13,7 @@ import { forEachLeaf, isBranch, treeLeaves, treeMap } from "./tree.ts";
 import { contiguous } from "./view.ts";
 
 export interface CompileOptions
-  extends Partial<Pick<LowerOptions, "adapter" | "composedOnly" | "subgroupLanes" | "choose">> {
+  extends Partial<Pick<LowerOptions, "adapter" | "composedOnly" | "kernelsOnly" | "subgroupLanes" | "choose">> {
   /** Positions of arguments whose memory the call takes over: using those tensors afterwards throws a DonatedError. */
   readonly donate?: readonly number[];
   /** Named in errors. */

@@ -13,6 +13,8 @@ export interface LowerOptions extends Target {
   readonly compute?: ReadonlySet<Tensor>;
   /** Use composed definitions wherever an op has one, and let every kernel store just what it computes. */
   readonly composedOnly?: boolean;
+  /** Use kernels for the smallest calls too. */
+  readonly kernelsOnly?: boolean;
 }
 
 /** The kernel's own text; one that calls `finish` lets other ops compute as it stores. */

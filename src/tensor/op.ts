@@ -86,6 +86,8 @@ export type Run =
       readonly kind: "kernel";
       readonly kernels: readonly Kernel[];
       readonly composed?: (inputs: readonly Tensor[], attrs: Attrs) => Tensor;
+      /** Calls so small that the composed definition does better, since it fuses with its neighbours. */
+      readonly isTiny?: (inputs: readonly Aval[]) => boolean;
     }
   /** A leaf: data, a number, the index along an axis, an argument of a traced function. */
   | { readonly kind: "leaf" };

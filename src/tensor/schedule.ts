@@ -1,4 +1,5 @@
 import { kernelsFor, type LowerOptions } from "./kernel.ts";
+import type { Run } from "./op.ts";
 import { withSite } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -16,12 +17,7 @@ export function schedule(roots: readonly Tensor[], isLeaf: (node: Tensor) => boo
       continue;
     }
     const { run } = node.op;
-    if (
-      !isLeaf(node) &&
-      run.kind === "kernel" &&
-      run.composed &&
-      (options.composedOnly || kernelsFor(node, options).length === 0)
-    ) {
+    if (!isLeaf(node) && run.kind === "kernel" && run.composed && prefersComposed(node, run, options)) {
       const body = expanded.get(node) ?? withSite(node, () => run.composed!(node.inputs, node.attrs));
       expanded.set(node, body);
       if (!canonical.has(body)) stack.push(body);
@@ -51,6 +47,9 @@ export function schedule(roots: readonly Tensor[], isLeaf: (node: Tensor) => boo
   }
   return { order, canonical };
 }
+
+const prefersComposed = (node: Tensor, run: Extract<Run, { kind: "kernel" }>, options: LowerOptions): boolean =>
+  options.composedOnly || (!options.kernelsOnly && run.isTiny?.(node.inputs)) || kernelsFor(node, options).length === 0;
 
 /** JSON has no infinity, NaN or negative zero; a literal's value may be one. */
 const keyOf = (node: Tensor): string =>

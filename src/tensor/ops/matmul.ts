@@ -5,7 +5,8 @@ import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op,
 import { shaders } from "../shaders.ts";
 import { broadcastShapes, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { add, cast } from "./elementwise.ts";
+import { add, cast, mul } from "./elementwise.ts";
+import { sum } from "./reduce.ts";
 import { broadcastTo, reshape, swapAxes } from "./view.ts";
 
 /** Sizes of a product of [..., M, K] and [..., K, N] whose batch axes agree. */
@@ -116,6 +117,9 @@ const FOURS: readonly (readonly [Reads, Reads])[] = [
   ["acrossK", "acrossK"], // xᵀ y
 ];
 
+/** Multiplications of a product that is a sum like any other. */
+const TINIEST = 2 ** 13;
+
 /** Multiplications of a product that one invocation an element does best, and of one where it does as the only choice. */
 const TINY = 2 ** 15;
 const SMALL = 2 ** 20;
@@ -179,7 +183,18 @@ const MATMUL: Op = defineOp({
       turned ? turn(apply(MATMUL, [turn(y), turn(x)])) : apply(MATMUL, [x, y]);
     return wrt === 0 ? cast(product(g, turn(b)), a.dtype) : cast(product(turn(a), g), b.dtype);
   },
-  run: { kind: "kernel", kernels: MATMUL_KERNELS },
+  run: {
+    kind: "kernel",
+    kernels: MATMUL_KERNELS,
+    composed: ([a, b]) => {
+      const { batch, m, k, n } = sizes(a.shape, b.shape);
+      const shape = [...batch, m, n, k];
+      const rows = broadcastTo(reshape(a, [...batch, m, 1, k]), shape);
+      const columns = broadcastTo(reshape(swapAxes(b, -1, -2), [...batch, 1, n, k]), shape);
+      return sum(cast(mul(rows, columns), promote("matmul", a.dtype, b.dtype)), -1);
+    },
+    isTiny: ([a, b]) => sizeOf(a.shape) * b.shape[b.shape.length - 1] <= TINIEST,
+  },
 });
 
 /** Most batch axes that the kernel walks; more are merged first. */
