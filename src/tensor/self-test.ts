@@ -86,11 +86,14 @@ function products(m: number, n: number, k: number): Tensor {
 /** The variants of the matrix product that a device would use for one shape or another. */
 function variants(on: Device): Case[] {
   const value = products(36, 68, 20);
-  const output = { shape: [4096, 4096], dtype: "f32" } as const;
-  const operand = { ...output, strides: [4096, 1], offset: 0 };
-  const large: KernelCall = { inputs: [operand, operand], output, attrs: {} };
+  const adapter = on.isSoftware ? "software" : "hardware";
+  const calls = [4096, 16].map((n): KernelCall => {
+    const output = { shape: [n, n], dtype: "f32" } as const;
+    const operand = { ...output, strides: [n, 1], offset: 0 };
+    return { inputs: [operand, operand], output, attrs: {} };
+  });
   return MATMUL_KERNELS.filter(({ subgroup = 0 }) => subgroup <= on.subgroupLanes)
-    .filter(({ suits }) => suits?.(large, on.isSoftware ? "software" : "hardware") ?? true)
+    .filter(({ suits }) => !suits || calls.some((call) => suits(call, adapter)))
     .map(({ name }) => ({ name, value, allowed: FLOAT, kernel: name }));
 }
 
