@@ -1,14 +1,13 @@
-import { gridFor } from "../codegen.ts";
 import { isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
-import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op } from "../op.ts";
+import { defineOp, type Op } from "../op.ts";
 import { shaders } from "../shaders.ts";
 import { sameShape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
+import { attentionKernels, scaleOf, widthOf } from "./attention-kernels.ts";
 import { type AttentionPattern, densePattern } from "./attention-pattern.ts";
 import { arange } from "./basic.ts";
 import { cast, greaterEqual, less, logicalAnd, logicalOr, mul, sub, where } from "./elementwise.ts";
-import { ALONE, alone, shared } from "./lanes.ts";
 import { matmul } from "./matmul.ts";
 import { sum } from "./reduce.ts";
 import { logSumExp, softmax } from "./rows.ts";
@@ -16,90 +15,6 @@ import { reshape, slice, transpose } from "./view.ts";
 
 /** Stands for −∞ in masked scores: finite, so that no kernel has to handle infinities. */
 const MASKED = -1e30;
-
-// ---- how the kernels are launched -----------------------------------------------------------------------------------
-
-const widthOf = (x: Aval): number => x.shape[2];
-const scaleOf = (attrs: Attrs): number => attrs.scale as number;
-
-/** Whether the elements of each row and head lie in whole groups of four, one after the other. */
-const inFours = ({ shape, strides, offset }: KernelCall["inputs"][number]): boolean =>
-  shape[2] % 4 === 0 && strides[2] === 1 && [offset, strides[0], strides[1]].every((n) => n % 4 === 0);
-
-/**
- * The ways to run one of the shaders: by the lanes of a subgroup or alone, four numbers at a time or one. A unit of
- * work is a row and head of input `unit`; `value` is an input of the values' width.
- */
-function kernels(
-  name: string,
-  source: string,
-  { unit, value, strided = 3, binds }: { unit: number; value: number; strided?: number; binds?: number },
-): Kernel[] {
-  const variant = (suffix: string, piece: 1 | 4, together: boolean): Kernel => {
-    const perGroup = together ? 1 : ALONE;
-    const units = ({ inputs }: KernelCall) => inputs[unit].shape[0] * inputs[unit].shape[1];
-    return {
-      name: name + suffix,
-      subgroup: together ? 8 : undefined,
-      strided,
-      binds,
-      fits: ({ inputs }) =>
-        piece === 1 || (widthOf(inputs[value]) % 4 === 0 && inputs.slice(0, strided).every(inFours)),
-      // a GPU's subgroups are wide enough for a number a lane
-      suits: piece === 4 && together ? (_, adapter) => adapter !== "hardware" : undefined,
-      source: (inputs, { subgroupLanes }) =>
-        (together ? shared(subgroupLanes) : alone) +
-        pieces(piece, together ? subgroupLanes : 1, inputs, widthOf(inputs[value])) +
-        source,
-      params: (call) => {
-        const strides = ["Q", "K", "V"].slice(0, strided).flatMap((letter, i) => {
-          const { offset, strides } = call.inputs[i];
-          const steps = { OFFSET: offset / piece, ROW: strides[0] / piece, HEAD: strides[1] / piece, DIM: strides[2] };
-          return Object.entries(steps).map(([key, n]) => [`${letter}_${key}`, n]);
-        });
-        return {
-          UNITS: units(call),
-          GRID: gridFor(units(call), perGroup)[0],
-          HEADS: call.inputs[unit].shape[1],
-          SCALE: scaleOf(call.attrs),
-          ...Object.fromEntries(strides),
-        };
-      },
-      workgroups: (call) => gridFor(units(call), perGroup),
-    };
-  };
-  return [
-    variant("", 4, true),
-    variant("-single", 1, true),
-    variant("-alone", 4, false),
-    variant("-alone-single", 1, false),
-  ];
-}
-
-const SINGLES = `fn sumOf(x: Piece) -> f32 { return x; }
-fn finished(x: Piece, at: u32, d: u32) -> OutPiece { return finish(x, at, d); }
-`;
-const FOURS = `fn sumOf(x: Piece) -> f32 { return (x.x + x.y) + (x.z + x.w); }
-fn finished(x: Piece, at: u32, d: u32) -> OutPiece {
-  let i = 4u * at;
-  let e = 4u * d;
-  return OutPiece(finish(x.x, i, e), finish(x.y, i + 1u, e + 1u), finish(x.z, i + 2u, e + 2u), finish(x.w, i + 3u, e + 3u));
-}
-`;
-
-/** How rows lie in pieces, and how many of them a lane holds. */
-function pieces(piece: 1 | 4, lanes: number, inputs: readonly Aval[], valueWidth: number): string {
-  const [count, valueCount] = [widthOf(inputs[0]) / piece, valueWidth / piece];
-  const stored = (type: string) => (piece === 4 ? `vec4<${type}>` : type);
-  return `
-const PIECES = ${count}u;
-const OWN = ${Math.ceil(count / lanes)}u;
-const VALUE_PIECES = ${valueCount}u;
-const VALUE_OWN = ${Math.ceil(valueCount / lanes)}u;
-alias Piece = ${stored("f32")};
-${inputs.map((_, i) => `alias Piece${i} = ${stored(`In${i}`)};\n`).join("")}alias OutPiece = ${stored("Out")};
-${piece === 4 ? FOURS : SINGLES}`;
-}
 
 // ---- what they compute ----------------------------------------------------------------------------------------------
 
@@ -132,7 +47,7 @@ const ATTENTION: Op = defineOp({
   },
   run: {
     kind: "kernel",
-    kernels: kernels("attention", shaders.attention, { unit: 0, value: 2, binds: 4 }),
+    kernels: attentionKernels("attention", shaders.attention, { unit: 0, value: 2, binds: 4 }),
     composed: ([q, k, v, spans], attrs) =>
       headsFirst(matmul(softmax(maskedScores(q, k, spans, scaleOf(attrs))), headsFirst(v))),
   },
@@ -144,7 +59,7 @@ const LOG_SUM = defineOp({
   result: ([q]) => ({ shape: q.shape.slice(0, 2), dtype: "f32" }),
   run: {
     kind: "kernel",
-    kernels: kernels("attention-log-sum", shaders.attentionLogSum, { unit: 0, value: 1, strided: 2 }),
+    kernels: attentionKernels("attention-log-sum", shaders.attentionLogSum, { unit: 0, value: 1, strided: 2 }),
     composed: ([q, k, spans], attrs) =>
       transpose(logSumExp(cast(maskedScores(q, k, spans, scaleOf(attrs)), "f32"), -1)),
   },
@@ -162,7 +77,7 @@ const GRAD_QUERY = defineOp({
   result: ([q]) => q,
   run: {
     kind: "kernel",
-    kernels: kernels("attention-grad-query", shaders.attentionGradQuery, { unit: 0, value: 2 }),
+    kernels: attentionKernels("attention-grad-query", shaders.attentionGradQuery, { unit: 0, value: 2 }),
     composed: ([q, k, v, g, , , spans], attrs) => {
       const slopes = scoreGradients(maskedScores(q, k, spans, scaleOf(attrs)), v, g);
       return mul(headsFirst(matmul(slopes, headsFirst(k))), scaleOf(attrs));
@@ -175,7 +90,7 @@ const GRAD_KEY = defineOp({
   result: ([, k]) => k,
   run: {
     kind: "kernel",
-    kernels: kernels("attention-grad-key", shaders.attentionGradKey, { unit: 1, value: 2 }),
+    kernels: attentionKernels("attention-grad-key", shaders.attentionGradKey, { unit: 1, value: 2 }),
     composed: ([q, k, v, g, , , readers], attrs) => {
       const slopes = scoreGradients(maskedByReaders(q, k, readers, scaleOf(attrs)), v, g);
       return mul(headsFirst(matmul(slopes, headsFirst(q), { transposeA: true })), scaleOf(attrs));
@@ -188,7 +103,7 @@ const GRAD_VALUE = defineOp({
   result: ([, k, g]) => ({ shape: [k.shape[0], k.shape[1], g.shape[2]], dtype: g.dtype }),
   run: {
     kind: "kernel",
-    kernels: kernels("attention-grad-value", shaders.attentionGradValue, { unit: 1, value: 2, strided: 2 }),
+    kernels: attentionKernels("attention-grad-value", shaders.attentionGradValue, { unit: 1, value: 2, strided: 2 }),
     composed: ([q, k, g, , readers], attrs) =>
       headsFirst(matmul(softmax(maskedByReaders(q, k, readers, scaleOf(attrs))), headsFirst(g), { transposeA: true })),
   },
