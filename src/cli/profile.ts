@@ -98,13 +98,27 @@ async function writeTrace(file: string, report: ProfileReport): Promise<void> {
   }
 }
 
-function classNames(input: Input): string[] {
-  if (input.text("names") === undefined)
-    return Array.from({ length: input.whole("classes", 10) }, (_, i) => `class ${i + 1}`);
+function classNames(input: Input, clip: Clip): string[] {
+  if (input.text("names") === undefined) return madeUpNames(input.whole("classes", 10), clip);
   if (input.text("classes") !== undefined) throw new UsageError("--names and --classes exclude each other.");
   const names = input.list("names");
   if (names.length === 0) throw new InputError("--names holds no name; give some, such as cat,dog");
   return names;
+}
+
+/** Names that differ to this model, of one and of two words in turns: words that it knows as one token each. */
+function madeUpNames(count: number, { tokenizer }: Clip): string[] {
+  const words: string[] = [];
+  for (let id = 0; id < tokenizer.vocabularySize && words.length < 2 * count; id++) {
+    const word = tokenizer.tokenText(id).trim();
+    const [first, ...others] = /^[a-z]{2,}$/.test(word) ? tokenizer.encode(word) : [];
+    if (first === id && others.length === 0) words.push(word);
+  }
+  if (words.length === 0) return Array.from({ length: count }, (_, k) => `class ${k + 1}`);
+  const word = (i: number) => words[i % words.length];
+  return Array.from({ length: count }, (_, k) =>
+    k % 2 === 0 && k < words.length ? word(k) : `${word(k)} ${word(k + 1 + Math.floor(k / words.length))}`,
+  );
 }
 
 /** Numbers between −1 and 1; their values do not matter to the time. */
@@ -112,7 +126,7 @@ const noise = (length: number): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length }, (_, i) => Math.sin(12.9898 * i));
 
 function trainingStep(input: Input, clip: Clip): Subject {
-  const names = classNames(input);
+  const names = classNames(input, clip);
   const batch = input.whole("batch", 32);
   const contextTokens = input.whole("context-tokens", 16);
   const position = POSITIONS.find((one) => one === (input.text("position") ?? "end"));
@@ -147,7 +161,7 @@ function imageTower(input: Input, clip: Clip): Subject {
 }
 
 function textTower(input: Input, clip: Clip): Subject {
-  const texts = classNames(input).map((name) => `a photo of a ${name}.`);
+  const texts = classNames(input, clip).map((name) => `a photo of a ${name}.`);
   const tokens = clip.tokenize(texts);
   return {
     program: "encodeText",
