@@ -1,8 +1,8 @@
-import { toStored, Writer } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import type { Expr, VirtualBuffer } from "./expr.ts";
 import { sizeOf } from "./shape.ts";
 import { collapse, isContiguous, type View } from "./view.ts";
+import { toStored, Writer } from "./writer.ts";
 
 /** Something that a launch stores: what its kernel computes, or an expression of what was stored before it. */
 export interface Stored {

@@ -1,8 +1,8 @@
-import { hidden } from "./codegen.ts";
 import { DTYPES } from "./dtype.ts";
 import type { Field, Finish } from "./epilogue.ts";
 import type { Aval, Kernel, KernelCall, Op, Target } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
+import { hidden } from "./writer.ts";
 
 export interface LowerOptions extends Target {
   /** Names the kernel to take for a call where several can run; undefined leaves it to their order. */
