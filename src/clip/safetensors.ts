@@ -1,5 +1,6 @@
 import { FormatError } from "../tensor/errors.ts";
 import type { ByteSource } from "./bytes.ts";
+import type { Checkpoint, StoredArray } from "./checkpoint.ts";
 import { DTYPE_BYTES, MAX_NAME, MAX_RANK, quote, sizeOf } from "./safetensors-layout.ts";
 import { parseStrictJson, type StrictJson, StrictJsonError } from "./strict-json.ts";
 
@@ -8,24 +9,15 @@ export { type TensorToStore, writeSafetensors } from "./safetensors-write.ts";
 const MAX_HEADER = 100_000_000;
 const MAX_TENSORS = 100_000;
 
-/** Where one tensor lies: `offset` in bytes from the start of the file, row-major little-endian. */
-export interface StoredTensor {
-  readonly dtype: string;
-  readonly shape: readonly number[];
+/** Where one tensor lies: `offset` in bytes from the start of the file. */
+export interface StoredTensor extends StoredArray {
   readonly offset: number;
-  readonly byteLength: number;
 }
 
-/** An opened safetensors file: the table of contents is read and checked, the tensors are not read yet. */
-export interface Safetensors {
-  readonly name: string;
-  /** in the order in which they lie in the file */
+/** An opened safetensors file; its tensors are in the order in which they lie in the file. */
+export interface Safetensors extends Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** The bytes of one tensor, aligned for any typed array. FormatError if there is none of that name. */
-  read(name: string): Promise<Uint8Array>;
-  /** The same in pieces of `chunkBytes` (the last may be shorter). */
-  stream(name: string, chunkBytes?: number): AsyncGenerator<Uint8Array>;
 }
 
 /**

@@ -1,10 +1,35 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { type ByteSource, blobBytes, fileBytes, oneLine } from "./bytes.ts";
 
+/** Whose names the files and their tensors bear. */
+export type Layout = "hf" | "openai" | "open_clip";
+
+/** Bytes that are on their way: all files of a model together. */
+export interface Loading {
+  readonly file: string;
+  readonly loaded: number;
+  /** Bytes of all files that are fetched; 0 where no server said. */
+  readonly total: number;
+}
+
+/** How a model's files are got. */
+export interface FetchOptions {
+  /** Branch, tag or commit of a hub's repository; "main" where not given. */
+  readonly revision?: string;
+  /** Never use the network; the environment's `HF_HUB_OFFLINE=1` says the same. */
+  readonly offline?: boolean;
+  /** For repositories that ask for one; the environment's `HF_TOKEN` where not given. */
+  readonly token?: string;
+  readonly onProgress?: (loading: Loading) => void;
+  readonly signal?: AbortSignal;
+}
+
 /** The files of a model, wherever they are. */
 export interface ModelFiles {
   /** As it was given: a folder or an address. */
   readonly name: string;
+  /** Whose layout to read where the files come in several. */
+  readonly layout?: Layout;
   /** Opens a file; undefined where there is none of that name. */
   open(file: string): Promise<(ByteSource & { close?(): Promise<void> }) | undefined>;
 }

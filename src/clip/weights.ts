@@ -1,10 +1,11 @@
 import { FormatError } from "../tensor/errors.ts";
 import { free, read, type Tensor, upload } from "../tensor/index.ts";
 import { forEachLeaf } from "../tensor/tree.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import type { ClipConfig } from "./config.ts";
 import { toFloat32 } from "./half.ts";
 import { type ClipParams, type ParamsOf, parameterTable, type Stored } from "./params.ts";
-import type { Safetensors, TensorToStore } from "./safetensors.ts";
+import type { TensorToStore } from "./safetensors.ts";
 
 /** Buffers that older checkpoints carry and no forward pass reads. */
 const IGNORED = /(^|\.)position_ids$/;
@@ -18,7 +19,7 @@ const PIECE = 2 ** 22;
  *
  * @throws FormatError that lists every tensor that is missing, left over or of another shape
  */
-export async function loadWeights(file: Safetensors, config: ClipConfig): Promise<ClipParams> {
+export async function loadWeights(file: Checkpoint, config: ClipConfig): Promise<ClipParams> {
   const table = parameterTable(config);
   check(file, table);
   const loaded: Tensor[] = [];
@@ -34,7 +35,7 @@ export async function loadWeights(file: Safetensors, config: ClipConfig): Promis
   }
 }
 
-function loadTensor(file: Safetensors, { shape, names }: Stored): Promise<Tensor> {
+function loadTensor(file: Checkpoint, { shape, names }: Stored): Promise<Tensor> {
   return upload(shape, "f32", async (put) => {
     let at = 0;
     for (const name of names) {
@@ -49,7 +50,7 @@ function loadTensor(file: Safetensors, { shape, names }: Stored): Promise<Tensor
 }
 
 /** Lists all that does not fit at once: a checkpoint that differs silently costs accuracy without a word. */
-function check(file: Safetensors, table: ParamsOf<Stored>): void {
+function check(file: Checkpoint, table: ParamsOf<Stored>): void {
   const wrong: string[] = [];
   const known = new Set<string>();
   forEachStored(table, ({ shape, names }) => {
