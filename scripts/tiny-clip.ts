@@ -10,13 +10,13 @@ export const tokenizerJson = wordLevelTokenizerJson(vocabulary());
 /** One pad and one unknown token before the words, start and end behind them. */
 const vocabularySize = vocabulary().length + 4;
 
-export const config: ClipConfig = {
+export const config = {
   embedDim: 64,
   activation: "quickGelu",
   layerNormEpsilon: 1e-5,
-  vision: { imageSize: PICTURE_SIZE, patchSize: 8, width: 96, layers: 4, heads: 3 },
+  vision: { kind: "vit", imageSize: PICTURE_SIZE, patchSize: 8, width: 96, layers: 4, heads: 3 },
   text: { contextLength: 32, vocabularySize, width: 64, layers: 3, heads: 2 },
-};
+} satisfies ClipConfig;
 
 /** Pictures are drawn at the model's own size. */
 export const pixels: PreprocessOptions = {

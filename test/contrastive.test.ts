@@ -21,7 +21,7 @@ const config: ClipConfig = {
   embedDim: 12,
   activation: "quickGelu",
   layerNormEpsilon: 1e-5,
-  vision: { imageSize: 8, patchSize: 4, width: 16, layers: 1, heads: 2 },
+  vision: { kind: "vit", imageSize: 8, patchSize: 4, width: 16, layers: 1, heads: 2 },
   text: { contextLength: 6, vocabularySize: 20, width: 16, layers: 1, heads: 2 },
 };
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileBytes } from "../src/clip/bytes.ts";
 import { toFloat32 } from "../src/clip/half.ts";
 import { type Clip, clipPreprocess, makeClip, openSafetensors, readConfig, type Tokenizer } from "../src/clip/index.ts";
-import { loadWeights } from "../src/clip/weights.ts";
+import { inferConfig } from "../src/clip/infer-config.ts";
+import { loadWeights, type WeightsOptions } from "../src/clip/weights.ts";
 import type { HostArray } from "../src/tensor/index.ts";
 import { makeModel } from "./make-model.mjs";
 
@@ -52,14 +53,22 @@ function assertKnown(text: string): never {
   throw new Error(`no golden knows the tokens of "${text}"`);
 }
 
-/** The model of a preset, generated, loaded and removed again. */
-export async function goldenModel(preset: string): Promise<Clip> {
+/** The model of a preset, generated in one layout or the other, loaded and removed again. */
+export async function goldenModel(
+  preset: string,
+  layout: "hf" | "openai" = "hf",
+  options: WeightsOptions = {},
+): Promise<Clip> {
   const dir = mkdtempSync(join(tmpdir(), "coop-golden-"));
   try {
-    makeModel(preset, dir, "hf", "/nowhere");
-    const config = readConfig(JSON.parse(readFileSync(join(dir, "config.json"), "utf8")));
+    makeModel(preset, dir, layout, "/nowhere");
     const file = await fileBytes(join(dir, "model.safetensors"));
-    const params = await loadWeights(await openSafetensors(file), config).finally(file.close);
+    const weights = await openSafetensors(file);
+    const config =
+      layout === "hf"
+        ? readConfig(JSON.parse(readFileSync(join(dir, "config.json"), "utf8")))
+        : inferConfig(weights.tensors, file.name);
+    const params = await loadWeights(weights, config, options).finally(file.close);
     return await makeClip({
       name: preset,
       config,

@@ -87,7 +87,7 @@ const config: ClipConfig = {
   embedDim: 12,
   activation: "quickGelu",
   layerNormEpsilon: 1e-5,
-  vision: { imageSize: 8, patchSize: 8, width: 16, layers: 1, heads: 1 },
+  vision: { kind: "vit", imageSize: 8, patchSize: 8, width: 16, layers: 1, heads: 1 },
   text: { contextLength: 15, vocabularySize: 20, width: 16, layers: 2, heads: 2 },
 };
 

@@ -1,4 +1,4 @@
-import { FormatError } from "../tensor/errors.ts";
+import { FormatError, InputError } from "../tensor/errors.ts";
 
 /** A transformer's sizes. */
 export interface TransformerConfig {
@@ -8,12 +8,28 @@ export interface TransformerConfig {
 }
 
 /** Image tower: a vision transformer. */
-export interface VisionConfig extends TransformerConfig {
+export interface ViTConfig extends TransformerConfig {
+  readonly kind: "vit";
   /** Side of the square image in pixels. */
   readonly imageSize: number;
   /** Side of a patch in pixels. */
   readonly patchSize: number;
 }
+
+/** Image tower: CLIP's modified ResNet (Radford et al., arXiv 2103.00020, §2.4). */
+export interface ResNetConfig {
+  readonly kind: "resnet";
+  /** Side of the square image in pixels. */
+  readonly imageSize: number;
+  /** Channels behind the stem; the four stages end in 4, 8, 16 and 32 times as many. */
+  readonly width: number;
+  /** Bottleneck blocks of the four stages. */
+  readonly depths: readonly number[];
+  /** Heads of the attention pool. */
+  readonly heads: number;
+}
+
+export type VisionConfig = ViTConfig | ResNetConfig;
 
 /** Text tower. */
 export interface TextConfig extends TransformerConfig {
@@ -32,8 +48,9 @@ export interface ClipConfig {
   readonly text: TextConfig;
 }
 
-/** Patches along one side of the image. */
-export const gridOf = ({ imageSize, patchSize }: VisionConfig): number => Math.floor(imageSize / patchSize);
+/** Patches along one side of the image; for a ResNet, places of its last feature map. */
+export const gridOf = (vision: VisionConfig): number =>
+  Math.floor(vision.imageSize / (vision.kind === "vit" ? vision.patchSize : 32));
 
 const ACTIVATIONS: Readonly<Record<string, ClipConfig["activation"]>> = { quick_gelu: "quickGelu", gelu: "gelu" };
 
@@ -57,6 +74,7 @@ export function readConfig(json: unknown, name = "config.json"): ClipConfig {
     activation,
     layerNormEpsilon: text.number("layer_norm_eps", 1e-5),
     vision: {
+      kind: "vit",
       ...vision.transformer(768),
       imageSize: vision.count("image_size", 224),
       patchSize: vision.count("patch_size", 32),
@@ -69,9 +87,10 @@ export function readConfig(json: unknown, name = "config.json"): ClipConfig {
   };
 }
 
-/** Writes what `readConfig` reads. */
+/** Writes what `readConfig` reads. InputError for a ResNet: Hugging Face's layout has no name for one. */
 export function configJson(config: ClipConfig): object {
   const { embedDim, layerNormEpsilon, vision, text } = config;
+  if (vision.kind !== "vit") throw new InputError("Hugging Face's CLIP has no ResNet; save it in OpenAI's layout");
   const transformer = ({ width, layers, heads }: TransformerConfig) => ({
     hidden_size: width,
     intermediate_size: 4 * width,

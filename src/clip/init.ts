@@ -1,6 +1,15 @@
 import { foldIn, type Key, normal, ones, type Tensor, tensor, uniform, zeros } from "../tensor/index.ts";
-import type { ClipConfig, TransformerConfig } from "./config.ts";
-import { type ClipParams, type ParamsOf, parameterTable, type Stored } from "./params.ts";
+import type { ClipConfig, TransformerConfig, ViTConfig } from "./config.ts";
+import { namesFor, parameterTable, type Stored } from "./layouts.ts";
+import type {
+  BlockParams,
+  BottleneckParams,
+  ClipParams,
+  ConvParams,
+  Replace,
+  ResNetParams,
+  ViTParams,
+} from "./params.ts";
 
 /** Hands out a fresh key for every parameter. */
 type Draw = { normal(s: Stored, std: number): Tensor; uniform(s: Stored, bound: number): Tensor };
@@ -13,19 +22,12 @@ export function initClip(config: ClipConfig, key: Key): ClipParams {
     normal: ({ shape }, std) => normal(next(), shape, { std }),
     uniform: ({ shape }, bound) => uniform(next(), shape, { min: -bound, max: bound }),
   };
-  const table = parameterTable(config);
-  const { vision, text } = table;
-  const width = config.vision.width;
+  const { vision, text } = parameterTable(config, namesFor(config));
   return {
-    vision: {
-      patchEmbedding: draw.uniform(vision.patchEmbedding, (3 * config.vision.patchSize ** 2) ** -0.5),
-      classEmbedding: draw.normal(vision.classEmbedding, width ** -0.5),
-      positionalEmbedding: draw.normal(vision.positionalEmbedding, width ** -0.5),
-      preNorm: identityNorm(vision.preNorm),
-      blocks: vision.blocks.map((b) => visionBlock(b, width, draw)),
-      postNorm: identityNorm(vision.postNorm),
-      projection: draw.normal(vision.projection, width ** -0.5),
-    },
+    vision:
+      config.vision.kind === "vit"
+        ? initViT(vision as Replace<ViTParams, Stored>, config.vision, draw)
+        : initResNet(vision as Replace<ResNetParams, Stored>, draw),
     text: {
       tokenEmbedding: draw.normal(text.tokenEmbedding, 0.02),
       positionalEmbedding: draw.normal(text.positionalEmbedding, 0.01),
@@ -37,7 +39,49 @@ export function initClip(config: ClipConfig, key: Key): ClipParams {
   };
 }
 
-type Block = ParamsOf<Stored>["text"]["blocks"][number];
+function initViT(vision: Replace<ViTParams, Stored>, { width, patchSize }: ViTConfig, draw: Draw): ViTParams {
+  return {
+    patchEmbedding: draw.uniform(vision.patchEmbedding, (3 * patchSize ** 2) ** -0.5),
+    classEmbedding: draw.normal(vision.classEmbedding, width ** -0.5),
+    positionalEmbedding: draw.normal(vision.positionalEmbedding, width ** -0.5),
+    preNorm: identityNorm(vision.preNorm),
+    blocks: vision.blocks.map((b) => visionBlock(b, width, draw)),
+    postNorm: identityNorm(vision.postNorm),
+    projection: draw.normal(vision.projection, width ** -0.5),
+  };
+}
+
+/** Convolutions are uniform in fan-in; the last norm of each block begins at zero, so that a block begins as its shortcut. */
+function initResNet({ stem, stages, pool }: Replace<ResNetParams, Stored>, draw: Draw): ResNetParams {
+  const conv = (c: Replace<ConvParams, Stored>, gain = ones): ConvParams => {
+    const [channels, ...fanIn] = c.weight.shape;
+    const weight = draw.uniform(c.weight, fanIn.reduce((a, b) => a * b, 1) ** -0.5);
+    const of = (fill: (shape: readonly number[]) => Tensor) => fill([channels]);
+    return { weight, norm: { weight: of(gain), bias: of(zeros), mean: of(zeros), variance: of(ones) } };
+  };
+  const block = ({ reduce, spatial, expand, shortcut }: Replace<BottleneckParams, Stored>): BottleneckParams => ({
+    reduce: conv(reduce),
+    spatial: conv(spatial),
+    expand: conv(expand, zeros),
+    ...(shortcut ? { shortcut: conv(shortcut) } : {}),
+  });
+  const std = pool.positionalEmbedding.shape[1] ** -0.5;
+  const projection = (l: { weight: Stored; bias: Stored }) => ({
+    weight: draw.normal(l.weight, std),
+    bias: draw.uniform(l.bias, std),
+  });
+  return {
+    stem: stem.map((c) => conv(c)),
+    stages: stages.map((blocks) => blocks.map(block)),
+    pool: {
+      positionalEmbedding: draw.normal(pool.positionalEmbedding, std),
+      inProjection: projection(pool.inProjection),
+      outProjection: projection(pool.outProjection),
+    },
+  };
+}
+
+type Block = Replace<BlockParams, Stored>;
 
 const identityNorm = (n: { weight: Stored; bias: Stored }) => ({
   weight: ones(n.weight.shape),

@@ -1,5 +1,4 @@
 import type { Tensor } from "../tensor/index.ts";
-import { type ClipConfig, gridOf, type TransformerConfig } from "./config.ts";
 
 /** Weight [out, in] and bias [out]. */
 export interface LinearParams {
@@ -23,7 +22,8 @@ export interface BlockParams {
   readonly contract: LinearParams;
 }
 
-export interface VisionParams {
+/** Parameters of a vision transformer. */
+export interface ViTParams {
   /** [width, 3, patch, patch]. */
   readonly patchEmbedding: Tensor;
   /** [width]. */
@@ -36,6 +36,49 @@ export interface VisionParams {
   /** [embedDim, width]. */
   readonly projection: Tensor;
 }
+
+/** Gain and bias of a batch norm, and the running statistics of its channels, [C] each. */
+export interface BatchNormParams extends LinearParams {
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+}
+
+/**
+ * A convolution [O, C, k, k] and what is behind it: a batch norm, or a bias [O] where the norm is folded into both
+ * (for inference).
+ */
+export type ConvParams =
+  | { readonly weight: Tensor; readonly norm: BatchNormParams }
+  | { readonly weight: Tensor; readonly bias: Tensor };
+
+/** One block of a ResNet: 1×1, 3×3 and 1×1 beside a shortcut, which is a 1×1 convolution where shapes change. */
+export interface BottleneckParams {
+  readonly reduce: ConvParams;
+  readonly spatial: ConvParams;
+  readonly expand: ConvParams;
+  readonly shortcut?: ConvParams;
+}
+
+/** Parameters of CLIP's modified ResNet. */
+export interface ResNetParams {
+  /** Three convolutions. */
+  readonly stem: readonly ConvParams[];
+  /** Four stages. */
+  readonly stages: readonly (readonly BottleneckParams[])[];
+  readonly pool: AttentionPoolParams;
+}
+
+/** Attention of the mean over all places of a feature map of C channels. */
+export interface AttentionPoolParams {
+  /** [1 + grid², C]. */
+  readonly positionalEmbedding: Tensor;
+  /** Query, key and value projections one under the other: [3C, C]. */
+  readonly inProjection: LinearParams;
+  /** [embedDim, C]. */
+  readonly outProjection: LinearParams;
+}
+
+export type VisionParams = ViTParams | ResNetParams;
 
 export interface TextParams {
   /** [vocabulary, width]. */
@@ -58,68 +101,4 @@ export interface ClipParams {
 
 /** The tree of parameters with anything in place of the tensors. */
 export type ParamsOf<Leaf> = { [K in keyof ClipParams]: Replace<ClipParams[K], Leaf> };
-type Replace<T, Leaf> = T extends Tensor ? Leaf : { [K in keyof T]: Replace<T[K], Leaf> };
-
-/** Where a parameter stands in a checkpoint of Hugging Face's layout. */
-export interface Stored {
-  readonly shape: readonly number[];
-  /** One name, or three whose rows follow each other. */
-  readonly names: readonly string[];
-}
-
-const linear = (name: string, out: number, inner: number) => ({
-  weight: stored([out, inner], `${name}.weight`),
-  bias: stored([out], `${name}.bias`),
-});
-const norm = (name: string, width: number) => ({
-  weight: stored([width], `${name}.weight`),
-  bias: stored([width], `${name}.bias`),
-});
-const stored = (shape: readonly number[], ...names: string[]): Stored => ({ shape, names });
-
-function blocks(prefix: string, { width, layers }: TransformerConfig): Replace<BlockParams, Stored>[] {
-  return Array.from({ length: layers }, (_, i) => {
-    const at = `${prefix}.encoder.layers.${i}`;
-    const projections = (leaf: string) => ["q_proj", "k_proj", "v_proj"].map((p) => `${at}.self_attn.${p}.${leaf}`);
-    return {
-      norm1: norm(`${at}.layer_norm1`, width),
-      inProjection: {
-        weight: stored([3 * width, width], ...projections("weight")),
-        bias: stored([3 * width], ...projections("bias")),
-      },
-      outProjection: linear(`${at}.self_attn.out_proj`, width, width),
-      norm2: norm(`${at}.layer_norm2`, width),
-      expand: linear(`${at}.mlp.fc1`, 4 * width, width),
-      contract: linear(`${at}.mlp.fc2`, width, 4 * width),
-    };
-  });
-}
-
-/** Shape and Hugging Face name of every parameter. */
-export function parameterTable({ embedDim, vision, text }: ClipConfig): ParamsOf<Stored> {
-  return {
-    vision: {
-      patchEmbedding: stored(
-        [vision.width, 3, vision.patchSize, vision.patchSize],
-        "vision_model.embeddings.patch_embedding.weight",
-      ),
-      classEmbedding: stored([vision.width], "vision_model.embeddings.class_embedding"),
-      positionalEmbedding: stored(
-        [1 + gridOf(vision) ** 2, vision.width],
-        "vision_model.embeddings.position_embedding.weight",
-      ),
-      preNorm: norm("vision_model.pre_layrnorm", vision.width), // misspelt in every checkpoint
-      blocks: blocks("vision_model", vision),
-      postNorm: norm("vision_model.post_layernorm", vision.width),
-      projection: stored([embedDim, vision.width], "visual_projection.weight"),
-    },
-    text: {
-      tokenEmbedding: stored([text.vocabularySize, text.width], "text_model.embeddings.token_embedding.weight"),
-      positionalEmbedding: stored([text.contextLength, text.width], "text_model.embeddings.position_embedding.weight"),
-      blocks: blocks("text_model", text),
-      finalNorm: norm("text_model.final_layer_norm", text.width),
-      projection: stored([embedDim, text.width], "text_projection.weight"),
-    },
-    logitScale: stored([], "logit_scale"),
-  };
-}
+export type Replace<T, Leaf> = T extends Tensor ? Leaf : { [K in keyof T]: Replace<T[K], Leaf> };

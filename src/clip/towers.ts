@@ -12,9 +12,21 @@ import {
   transpose,
 } from "../tensor/index.ts";
 import { applyNorm, type Known, type LayerOptions, transformer } from "./block.ts";
-import { type ClipConfig, gridOf } from "./config.ts";
-import type { TextParams, VisionParams } from "./params.ts";
+import { type ClipConfig, gridOf, type ViTConfig } from "./config.ts";
+import type { ResNetParams, TextParams, VisionParams, ViTParams } from "./params.ts";
+import { encodeResNet } from "./resnet.ts";
 import { pictureRows, type SequenceRows } from "./rows.ts";
+
+/**
+ * The image tower, a vision transformer or a ResNet.
+ *
+ * @param images [B, 3, R, R], normalised
+ * @returns features [B, E], not normalised
+ */
+export const encodeImage = (p: VisionParams, config: ClipConfig, images: Tensor): Tensor =>
+  config.vision.kind === "vit"
+    ? encodeViT(p as ViTParams, config.vision, config, images)
+    : encodeResNet(p as ResNetParams, config.vision, images);
 
 /**
  * CLIP's vision transformer (Dosovitskiy et al., arXiv 2010.11929, with a norm before the blocks).
@@ -22,10 +34,10 @@ import { pictureRows, type SequenceRows } from "./rows.ts";
  * @param images [B, 3, R, R], normalised
  * @returns features [B, E], not normalised
  */
-export function encodeImage(p: VisionParams, config: ClipConfig, images: Tensor): Tensor {
-  const { width, patchSize, heads } = config.vision;
+function encodeViT(p: ViTParams, vision: ViTConfig, config: ClipConfig, images: Tensor): Tensor {
+  const { width, patchSize, heads } = vision;
   const batch = images.shape[0];
-  const grid = gridOf(config.vision);
+  const grid = gridOf(vision);
   const side = grid * patchSize; // a convolution drops pixels that fill no patch
   const whole = slice(images, [0, 0, 0, 0], [batch, 3, side, side]);
   const patches = conv2d(whole, p.patchEmbedding, { stride: patchSize }); // [B, W, G, G]

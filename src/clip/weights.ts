@@ -1,31 +1,50 @@
-import { FormatError } from "../tensor/errors.ts";
-import { free, read, type Tensor, upload } from "../tensor/index.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import { FormatError, InputError } from "../tensor/errors.ts";
+import { floatToHalf } from "../tensor/half.ts";
+import { free, read, type Tensor, tensor, upload } from "../tensor/index.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import { forEachLeaf } from "../tensor/tree.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ClipConfig } from "./config.ts";
 import { toFloat32 } from "./half.ts";
-import { type ClipParams, type ParamsOf, parameterTable, type Stored } from "./params.ts";
+import { namesFor, namesIn, parameterTable, type Stored } from "./layouts.ts";
+import type { ClipParams, ParamsOf } from "./params.ts";
+import { BATCH_NORM_EPSILON } from "./resnet.ts";
 import type { TensorToStore } from "./safetensors.ts";
 
-/** Buffers that older checkpoints carry and no forward pass reads. */
-const IGNORED = /(^|\.)position_ids$/;
+/** Buffers and settings that checkpoints carry and no forward pass reads. */
+const IGNORED = /(^|\.)(position_ids|attn_mask|num_batches_tracked)$|^(input_resolution|context_length|vocab_size)$/;
 
 /** Bytes that are on the host at a time while a tensor streams to the device; a multiple of 8. */
 const PIECE = 2 ** 22;
 
+export interface WeightsOptions {
+  /**
+   * Fold batch norms into the convolutions before them, for inference: one multiplication less for each value, and the
+   * running statistics can no longer be trained. True where not given.
+   */
+  readonly fold?: boolean;
+  /** How matrices, filters and the token embedding are kept on the device; all else is float32. "f32" where not given. */
+  readonly dtype?: "f32" | "f16";
+}
+
 /**
- * Streams the parameters of a checkpoint in Hugging Face's layout to the device. The host holds a few megabytes of it
- * at a time. F16, BF16 and F64 become float32.
+ * Streams the parameters of a checkpoint, in any of the layouts that `namesIn` knows, to the device. The host holds a
+ * few megabytes of it at a time. F16, BF16 and F64 become float32, or float16 where that is asked for.
  *
  * @throws FormatError that lists every tensor that is missing, left over or of another shape
  */
-export async function loadWeights(file: Checkpoint, config: ClipConfig): Promise<ClipParams> {
-  const table = parameterTable(config);
-  check(file, table);
+export async function loadWeights(
+  file: Checkpoint,
+  config: ClipConfig,
+  { fold = true, dtype = "f32" }: WeightsOptions = {},
+): Promise<ClipParams> {
+  const names = namesIn(file.tensors);
+  check(file, parameterTable(config, names));
   const loaded: Tensor[] = [];
   try {
-    return (await mapTable(table, async (stored) => {
-      const tensor = await loadTensor(file, stored);
+    return (await mapTable(parameterTable(config, names, fold), async (stored) => {
+      const tensor = await loadTensor(file, stored, stored.inHalf ? dtype : "f32");
       loaded.push(tensor);
       return tensor;
     })) as unknown as ClipParams;
@@ -35,26 +54,65 @@ export async function loadWeights(file: Checkpoint, config: ClipConfig): Promise
   }
 }
 
-function loadTensor(file: Checkpoint, { shape, names }: Stored): Promise<Tensor> {
-  return upload(shape, "f32", async (put) => {
+async function loadTensor(file: Checkpoint, stored: Stored, dtype: "f32" | "f16"): Promise<Tensor> {
+  const { shape, names } = stored;
+  const norm = stored.folds === undefined ? undefined : await foldedNorm(file, stored.folds);
+  if (norm && names.length === 0) return tensor(Float32Array.from(norm.bias), shape);
+  return upload(shape, dtype, async (put) => {
     let at = 0;
     for (const name of names) {
-      const { dtype } = file.tensors.get(name)!;
-      for await (const piece of file.stream(name, PIECE)) {
-        const values = toFloat32(dtype, piece, `"${name}"`);
-        put(at, new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength));
-        at += values.byteLength;
+      for await (const values of valuesOf(file, name, stored)) {
+        if (norm) scaleRows(values, norm.gain, at, sizeOf(shape) / shape[0]);
+        const piece = dtype === "f16" ? floatToHalf(values) : values;
+        put(at * DTYPES[dtype].bytes, new Uint8Array(piece.buffer as ArrayBuffer, piece.byteOffset, piece.byteLength));
+        at += values.length;
       }
     }
   });
+}
+
+/** The numbers of a stored tensor in pieces; whole where its axes are exchanged. */
+async function* valuesOf(file: Checkpoint, name: string, { shape, transposed }: Stored): AsyncGenerator<Float32Array> {
+  const { dtype } = file.tensors.get(name)!;
+  if (transposed) yield exchangeAxes(toFloat32(dtype, await file.read(name), `"${name}"`), shape);
+  else for await (const piece of file.stream(name, PIECE)) yield toFloat32(dtype, piece, `"${name}"`);
+}
+
+/** [columns, rows] → [rows, columns]. */
+function exchangeAxes(values: Float32Array, [rows, columns]: readonly number[]): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[i * columns + j] = values[j * rows + i];
+  return out;
+}
+
+/** Multiplies values that begin at element `at` of rows of `length` elements. */
+function scaleRows(values: Float32Array, gain: Float64Array, at: number, length: number): void {
+  for (let i = 0; i < values.length; i++) values[i] *= gain[Math.floor((at + i) / length)];
+}
+
+/** The batch norm after a convolution without bias, as a gain for its filters and a bias. */
+async function foldedNorm(file: Checkpoint, norm: string): Promise<{ gain: Float64Array; bias: Float64Array }> {
+  const part = async (leaf: string) => {
+    const name = `${norm}.${leaf}`;
+    return toFloat32(file.tensors.get(name)!.dtype, await file.read(name), `"${name}"`);
+  };
+  const [weight, bias, mean, variance] = [
+    await part("weight"),
+    await part("bias"),
+    await part("running_mean"),
+    await part("running_var"),
+  ];
+  const gain = Float64Array.from(weight, (w, i) => w / Math.sqrt(variance[i] + BATCH_NORM_EPSILON));
+  return { gain, bias: Float64Array.from(bias, (b, i) => b - mean[i] * gain[i]) };
 }
 
 /** Lists all that does not fit at once: a checkpoint that differs silently costs accuracy without a word. */
 function check(file: Checkpoint, table: ParamsOf<Stored>): void {
   const wrong: string[] = [];
   const known = new Set<string>();
-  forEachStored(table, ({ shape, names }) => {
-    const expected = names.length > 1 ? [shape[0] / names.length, ...shape.slice(1)] : shape;
+  forEachStored(table, (stored) => {
+    const { names } = stored;
+    const expected = storedShape(stored);
     for (const name of names) {
       known.add(name);
       const found = file.tensors.get(name);
@@ -67,21 +125,29 @@ function check(file: Checkpoint, table: ParamsOf<Stored>): void {
     if (!known.has(name) && !IGNORED.test(name)) wrong.push(`"${name}" is not part of this model`);
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, 8).join("; ") + (wrong.length > 8 ? `; and ${wrong.length - 8} more` : "");
-  throw new FormatError(`${file.name}: it does not fit config.json: ${shown}.`);
+  throw new FormatError(`${file.name}: it does not fit the model's configuration: ${shown}.`);
 }
 
-/** The entries of a checkpoint in Hugging Face's layout. */
+/** The shape under each of its names. */
+const storedShape = ({ shape, names, transposed }: Stored): readonly number[] =>
+  transposed ? shape.toReversed() : names.length > 1 ? [shape[0] / names.length, ...shape.slice(1)] : shape;
+
+/** The entries of a checkpoint in Hugging Face's layout, or in OpenAI's for a ResNet. InputError if its norms are folded. */
 export async function storeWeights(params: ClipParams, config: ClipConfig): Promise<[string, TensorToStore][]> {
+  if ("stem" in params.vision && params.vision.stem.some((conv) => "bias" in conv))
+    throw new InputError("the batch norms of this ResNet are folded; load it with `trainable: true` to save it");
   const values: Float32Array[] = [];
   forEachLeaf(await read(params), (leaf) => values.push(leaf as Float32Array));
   const entries: [string, TensorToStore][] = [];
   let i = 0;
-  forEachStored(parameterTable(config), ({ shape, names }) => {
-    const all = values[i++];
-    const part = names.length > 1 ? [shape[0] / names.length, ...shape.slice(1)] : shape;
+  forEachStored(parameterTable(config, namesFor(config)), (stored) => {
+    const { names, shape, transposed } = stored;
+    const all = Float32Array.from(values[i++]);
+    const part = storedShape(stored);
     names.forEach((name, n) => {
       const rows = all.slice((n * all.length) / names.length, ((n + 1) * all.length) / names.length);
-      entries.push([name, { dtype: "F32", shape: part, data: new Uint8Array(rows.buffer) }]);
+      const data = transposed ? exchangeAxes(rows, shape.toReversed()) : rows;
+      entries.push([name, { dtype: "F32", shape: part, data: new Uint8Array(data.buffer as ArrayBuffer) }]);
     });
   });
   return entries;
