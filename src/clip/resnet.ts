@@ -6,7 +6,6 @@ import {
   conv2d,
   densePattern,
   linear,
-  matmul,
   mean,
   mul,
   relu,
@@ -78,7 +77,7 @@ function mapConvolutions(p: ResNetParams, f: (conv: ConvParams) => ConvParams): 
 
 function forward(p: ResNetParams, config: ResNetConfig, images: Tensor, normalise: Normalise): Tensor {
   const conv = (c: ConvParams, x: Tensor, options: { stride?: number; padding?: number } = {}): Tensor => {
-    const y = c.weight.shape[2] === 1 ? pointwise(c.weight, x) : conv2d(x, c.weight, options);
+    const y = conv2d(x, c.weight, options);
     return "norm" in c ? normalise(c.norm, y) : add(y, perChannel(c.bias));
   };
   const bottleneck = (b: BottleneckParams, x: Tensor, stride: number): Tensor => {
@@ -101,13 +100,6 @@ function forward(p: ResNetParams, config: ResNetConfig, images: Tensor, normalis
 const perChannel = (v: Tensor): Tensor => reshape(v, [v.shape[0], 1, 1]);
 
 const shrink = (x: Tensor, by: number): Tensor => (by === 1 ? x : avgPool2d(x, by));
-
-/** A 1×1 convolution: a matrix product with the pixels of each image. */
-function pointwise(weight: Tensor, x: Tensor): Tensor {
-  const [batch, channels, height, width] = x.shape;
-  const pixels = reshape(x, [batch, channels, height * width]);
-  return reshape(matmul(reshape(weight, [weight.shape[0], channels]), pixels), [batch, weight.shape[0], height, width]);
-}
 
 /**
  * The mean over all places asks all places and itself, with positions added.

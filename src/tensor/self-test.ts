@@ -69,6 +69,7 @@ function cases(): Case[] {
     exact("concat", concat([x, numbers([29, 3], 13)], 1)),
     exact("windows", unfold(image, [3, 2], { stride: 2, padding: 1 })),
     float("convolution", conv2d(image, numbers([4, 3, 3, 3], 14), { padding: 1 })),
+    float("convolution of 4 channels", conv2d(numbers([2, 4, 7, 9], 19), numbers([33, 4, 3, 3], 20), { padding: 1 })),
     exact("top k", topKIndices(x, 3)),
     exact("random bits", bits(key(7), [40])),
   ];

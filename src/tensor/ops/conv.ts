@@ -1,8 +1,8 @@
 import { promote } from "../dtype.ts";
 import { ShapeError } from "../errors.ts";
-import { defineOp, type Op } from "../op.ts";
+import { type Aval, defineOp, type Kernel, type Op } from "../op.ts";
 import { shaders } from "../shaders.ts";
-import { showShape } from "../shape.ts";
+import { showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat, expectRank } from "./basic.ts";
 import { cast } from "./elementwise.ts";
@@ -11,9 +11,40 @@ import { sum } from "./reduce.ts";
 import { flip, reshape, swapAxes, transpose } from "./view.ts";
 import { FOLD, UNFOLD, type WindowOptions, windowAttrs, windows } from "./window.ts";
 
-/** Output channels and pixels of a workgroup of the kernel. */
-const CHANNELS = 8;
-const PIXELS = 64;
+/** Numbers in one filter. */
+const placesOf = (weight: Aval): number => sizeOf(weight.shape.slice(1));
+
+/** A kernel of which a workgroup computes `tile` channels and pixels of one image. */
+const kernel = (
+  name: string,
+  source: string,
+  { tile: [channels, pixels], ...rest }: Partial<Kernel> & { tile: readonly [number, number] },
+): Kernel => ({
+  name,
+  source,
+  params: ({ inputs: [x, weight], attrs }) => {
+    const w = windows(attrs);
+    return {
+      C: x.shape[1],
+      H: w.height,
+      W: w.width,
+      O: weight.shape[0],
+      SIZE_Y: w.sizeY,
+      SIZE_X: w.sizeX,
+      OUT_Y: w.rows,
+      OUT_X: w.columns,
+      STRIDE: w.stride,
+      PADDING: w.padding,
+    };
+  },
+  workgroups: ({ output: { shape } }) => [
+    Math.ceil((shape[2] * shape[3]) / pixels),
+    Math.ceil(shape[1] / channels),
+    shape[0],
+  ],
+  cost: ({ inputs: [, weight], output: { shape } }) => ({ flops: 2 * sizeOf(shape) * placesOf(weight) }),
+  ...rest,
+});
 
 /** (x [N, C, H, W], weight [O, C, kh, kw]) → [N, O, rows, columns]. */
 const CONV2D: Op = defineOp({
@@ -42,33 +73,13 @@ const CONV2D: Op = defineOp({
   run: {
     kind: "kernel",
     kernels: [
-      {
-        name: "conv2d",
-        source: shaders.conv2d,
-        params: ({ inputs: [x, weight], attrs }) => {
-          const w = windows(attrs);
-          return {
-            C: x.shape[1],
-            H: w.height,
-            W: w.width,
-            O: weight.shape[0],
-            SIZE_Y: w.sizeY,
-            SIZE_X: w.sizeX,
-            OUT_Y: w.rows,
-            OUT_X: w.columns,
-            STRIDE: w.stride,
-            PADDING: w.padding,
-          };
-        },
-        workgroups: ({ output: { shape } }) => [
-          Math.ceil((shape[2] * shape[3]) / PIXELS),
-          Math.ceil(shape[1] / CHANNELS),
-          shape[0],
-        ],
-        cost: ({ inputs: [, weight], output: { shape } }) => ({
-          flops: 2 * shape.reduce((a, b) => a * b, 1) * weight.shape.slice(1).reduce((a, b) => a * b, 1),
-        }),
-      },
+      kernel("conv2d-lanes", shaders.conv2dLanes, {
+        tile: [32, 32],
+        subgroup: 8,
+        fits: ({ inputs: [, weight] }) => placesOf(weight) % 4 === 0,
+        suits: ({ output }, adapter) => adapter === "software" && output.shape[1] >= 16,
+      }),
+      kernel("conv2d", shaders.conv2d, { tile: [8, 64] }),
     ],
     composed: ([x, weight], attrs) => {
       const { sizeY, sizeX, rows, columns } = windows(attrs);
@@ -99,14 +110,21 @@ export function conv2d(x: Tensor, weight: Tensor, options: WindowOptions = {}): 
       `conv2d: the image ${showShape(x.shape)} has ${c} channels, the weight ${showShape(weight.shape)} takes ${channels}`,
     );
   const { stride = 1, padding = 0 } = options;
-  if (padding === 0 && stride === kh && kh === kw && x.shape[2] % kh === 0 && x.shape[3] % kw === 0) {
+  const dtype = promote("conv2d", x.dtype, weight.dtype);
+  const [height, width] = x.shape.slice(2);
+  if (kh * kw * stride === 1 && padding === 0) {
+    // a matrix product with the pixels of each image, for which matmul has better kernels where it can read four at once
+    if ((height * width) % 4 === 0) {
+      const flat = matmul(reshape(weight, [o, c]), reshape(x, [n, c, height * width]));
+      return reshape(flat, [n, o, height, width]);
+    }
+  } else if (padding === 0 && stride === kh && kh === kw && height % kh === 0 && width % kw === 0) {
     // windows that tile the image are just another way to read it
-    const [rows, columns] = [x.shape[2] / kh, x.shape[3] / kw];
+    const [rows, columns] = [height / kh, width / kw];
     const tiles = transpose(reshape(x, [n, c, rows, kh, columns, kw]), [0, 2, 4, 1, 3, 5]);
     const filter = reshape(weight, [o, c * kh * kw]);
     const y = matmul(reshape(tiles, [n * rows * columns, c * kh * kw]), filter, { transposeB: true });
     return transpose(reshape(y, [n, rows, columns, o]), [0, 3, 1, 2]);
   }
-  const dtype = promote("conv2d", x.dtype, weight.dtype);
   return apply(CONV2D, [cast(x, dtype), cast(weight, dtype)], windowAttrs("conv2d", x.shape, kh, kw, options));
 }
