@@ -35,7 +35,9 @@ const MODELS = [
 ] as const;
 for (const [preset, layout] of MODELS) {
   const folder = goldenFolder(preset);
-  describe(`${preset} in the layout ${layout}`, { skip: folder ? false : `no goldens of ${preset} beside this checkout` }, () => {
+  describe(`${preset} in the layout ${layout}`, {
+    skip: folder ? false : `no goldens of ${preset} beside this checkout`,
+  }, () => {
     if (!folder) return;
     const cases = JSON.parse(readFileSync(join(folder, "cases.json"), "utf8")) as Cases;
     let model: Promise<Clip> | undefined;

@@ -1,15 +1,12 @@
 import { FormatError } from "../tensor/errors.ts";
 import { compile, free, type Tensor, tensor } from "../tensor/index.ts";
-import { type ClipConfig, readConfig } from "./config.ts";
+import type { ClipConfig } from "./config.ts";
 import type { ClipParams } from "./params.ts";
-import { clipPreprocess, type PreprocessOptions, preprocess, readPreprocess } from "./preprocess.ts";
+import { type PreprocessOptions, preprocess } from "./preprocess.ts";
 import type { Picture } from "./resize.ts";
 import { packSequences } from "./rows.ts";
-import { openSafetensors } from "./safetensors.ts";
-import { type ModelFiles, modelFiles, readJson, sha256 } from "./source.ts";
-import { loadTokenizer, type Tokenizer, type TokenRows } from "./tokenizer.ts";
+import type { Tokenizer, TokenRows } from "./tokenizer.ts";
 import { encodeImage, encodeText, type TextBatch } from "./towers.ts";
-import { loadWeights } from "./weights.ts";
 
 /** A CLIP model that is ready to use. */
 export interface Clip {
@@ -37,50 +34,6 @@ export interface Clip {
   preprocess(picture: Picture): Float32Array;
   /** Gives the device memory back. */
   free(): void;
-}
-
-/**
- * Loads a CLIP model from a folder or an address that holds Hugging Face's files: `config.json`, `model.safetensors`,
- * `tokenizer.json` and `preprocessor_config.json`.
- *
- * @throws InputError where the source or a file is missing, FormatError where one is not what it should be
- * @example
- * const clip = await loadClip("models/tiny-clip");
- * const features = clip.encodeText(clip.tokenize(["a photo of a cat."]));
- */
-export async function loadClip(source: string | ModelFiles): Promise<Clip> {
-  const files = typeof source === "string" ? await modelFiles(source) : source;
-  const missing = (file: string) =>
-    new FormatError(`${files.name}: there is no ${file} in it; a CLIP model in Hugging Face's layout has one`);
-  const json = async (file: string) => (await readJson(files, file)) ?? Promise.reject(missing(file));
-  const config = readConfig(await json("config.json"), `${files.name}/config.json`);
-  const tokenizer = await loadTokenizer((await json("tokenizer.json")) as object, {
-    contextLength: config.text.contextLength,
-    name: `${files.name}/tokenizer.json`,
-  });
-  if (tokenizer.vocabularySize > config.text.vocabularySize) {
-    throw new FormatError(
-      `${files.name}/tokenizer.json: it has ${tokenizer.vocabularySize} tokens, the model ${config.text.vocabularySize}; they are not of one model`,
-    );
-  }
-  const given = await readJson(files, "preprocessor_config.json");
-  const pixels =
-    given === undefined
-      ? clipPreprocess(config.vision.imageSize)
-      : readPreprocess(given, `${files.name}/preprocessor_config.json`);
-  if (pixels.crop !== config.vision.imageSize) {
-    throw new FormatError(
-      `${files.name}/preprocessor_config.json: pictures are cropped to ${pixels.crop} pixels, but the model takes ${config.vision.imageSize}`,
-    );
-  }
-  const weights = await files.open("model.safetensors");
-  if (!weights) throw missing("model.safetensors");
-  try {
-    const params = await loadWeights(await openSafetensors(weights), config);
-    return makeClip({ name: files.name, config, params, tokenizer, pixels, sha256: await sha256(weights) });
-  } finally {
-    await weights.close?.();
-  }
 }
 
 /** The parts of a model. */

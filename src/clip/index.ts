@@ -1,5 +1,5 @@
 export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
-export { type Clip, type ClipParts, imageFeatures, loadClip, makeClip, textBatch } from "./clip.ts";
+export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch } from "./clip.ts";
 export {
   type ClipConfig,
   configJson,
@@ -17,6 +17,7 @@ export {
   similarityLogits,
 } from "./contrastive.ts";
 export { initClip } from "./init.ts";
+export { type LoadOptions, loadClip } from "./load.ts";
 export type { BlockParams, ClipParams, LinearParams, NormParams, TextParams, VisionParams } from "./params.ts";
 export {
   decodePicture,
@@ -37,7 +38,7 @@ export {
 } from "./safetensors.ts";
 export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
-export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
+export { embedTokens, encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
 export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
 export { classFeatures, classify, DEFAULT_TEMPLATE, fillTemplate } from "./zero-shot.ts";

@@ -29,7 +29,7 @@ export function initClip(config: ClipConfig, key: Key): ClipParams {
         ? initViT(vision as Replace<ViTParams, Stored>, config.vision, draw)
         : initResNet(vision as Replace<ResNetParams, Stored>, draw),
     text: {
-      tokenEmbedding: draw.normal(text.tokenEmbedding, 0.02),
+      tokenEmbedding: text.tokenEmbedding.map((block) => draw.normal(block, 0.02)),
       positionalEmbedding: draw.normal(text.positionalEmbedding, 0.01),
       blocks: text.blocks.map((b) => textBlock(b, config.text, draw)),
       finalNorm: identityNorm(text.finalNorm),

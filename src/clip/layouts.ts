@@ -8,6 +8,10 @@ export interface Stored {
   readonly names: readonly string[];
   /** Read by matrix products, convolutions and lookups alone, which take half precision too. */
   readonly inHalf?: boolean;
+  /** The first of its rows among the stored ones, where it is a block of them. */
+  readonly firstRow?: number;
+  /** Rows of the stored tensor, where this is a block of them. */
+  readonly storedRows?: number;
   /** Stored with its two axes exchanged. */
   readonly transposed?: boolean;
   /** The batch norm behind a convolution, by the beginning of its names: to be folded into this weight or bias. */
@@ -86,9 +90,14 @@ const openaiNames = (text: string, textProjection: Projection): Names => ({
   contract: "mlp.c_proj",
 });
 
+type Tensors = { has(name: string): boolean };
+
+/** Whether tensors bear Hugging Face's names. */
+export const isHuggingFace = (tensors: Tensors): boolean => tensors.has(HUGGING_FACE.tokenEmbedding);
+
 /** The names that a checkpoint uses, by those it has. */
-export function namesIn(tensors: { has(name: string): boolean }): Names {
-  if (tensors.has(HUGGING_FACE.tokenEmbedding)) return HUGGING_FACE;
+export function namesIn(tensors: Tensors): Names {
+  if (isHuggingFace(tensors)) return HUGGING_FACE;
   const text = tensors.has("text.token_embedding.weight") ? "text." : "";
   const linear = `${text}text_projection.weight`;
   return openaiNames(
@@ -116,18 +125,28 @@ const projection = ({ name, transposed }: Projection, out: number, inner: number
   transposed,
 });
 
+export interface TableOptions {
+  /** Fold batch norms into the convolutions before them. */
+  readonly fold?: boolean;
+  /** Blocks of rows to keep the token embedding in, 1 where not given. */
+  readonly blocks?: number;
+}
+
 /**
  * Shape and place of every parameter.
  *
  * @param names those of the checkpoint: `namesIn` or `namesFor`
- * @param fold fold batch norms into the convolutions before them
  */
-export function parameterTable(config: ClipConfig, names: Names, fold = false): ParamsOf<Stored> {
+export function parameterTable(
+  config: ClipConfig,
+  names: Names,
+  { fold = false, blocks: parts = 1 }: TableOptions = {},
+): ParamsOf<Stored> {
   const { embedDim, vision, text } = config;
   return {
     vision: vision.kind === "vit" ? vit(vision, embedDim, names) : resnet(vision, embedDim, fold),
     text: {
-      tokenEmbedding: matrix([text.vocabularySize, text.width], names.tokenEmbedding),
+      tokenEmbedding: inBlocks(matrix([text.vocabularySize, text.width], names.tokenEmbedding), parts),
       positionalEmbedding: stored([text.contextLength, text.width], names.textPosition),
       blocks: blocks(names.textBlocks, text, names),
       finalNorm: norm(names.finalNorm, text.width),
@@ -135,6 +154,15 @@ export function parameterTable(config: ClipConfig, names: Names, fold = false): 
     },
     logitScale: stored([], "logit_scale"),
   };
+}
+
+function inBlocks(stored: Stored, parts: number): Stored[] {
+  const [rows, width] = stored.shape;
+  const each = Math.ceil(rows / parts);
+  return Array.from({ length: parts }, (_, i) => {
+    const shape = [Math.min(each, rows - i * each), width];
+    return { ...stored, shape, firstRow: i * each, storedRows: rows };
+  });
 }
 
 function blocks(prefix: string, { width, layers }: TransformerConfig, names: Names): Replace<BlockParams, Stored>[] {

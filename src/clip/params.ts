@@ -81,8 +81,8 @@ export interface AttentionPoolParams {
 export type VisionParams = ViTParams | ResNetParams;
 
 export interface TextParams {
-  /** [vocabulary, width]. */
-  readonly tokenEmbedding: Tensor;
+  /** [vocabulary, width] as blocks of rows: one, where the device can bind all of it. */
+  readonly tokenEmbedding: readonly Tensor[];
   /** [contextLength, width]. */
   readonly positionalEmbedding: Tensor;
   readonly blocks: readonly BlockParams[];

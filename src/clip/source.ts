@@ -30,6 +30,8 @@ export interface ModelFiles {
   readonly name: string;
   /** Whose layout to read where the files come in several. */
   readonly layout?: Layout;
+  /** The file of the weights, where it was given by name. */
+  readonly weights?: string;
   /** Opens a file; undefined where there is none of that name. */
   open(file: string): Promise<(ByteSource & { close?(): Promise<void> }) | undefined>;
 }
@@ -71,26 +73,52 @@ export function urlFiles(base: string): ModelFiles {
 }
 
 /** The files of a source as a person names it: an address, or else a folder. */
-export const modelFiles = async (source: string): Promise<ModelFiles> =>
+export const modelFiles = async (source: string, _options: FetchOptions = {}): Promise<ModelFiles> =>
   /^https?:\/\//.test(source) ? urlFiles(source) : folderFiles(source);
 
-const MAX_JSON = 2 ** 26;
+const MAX_TEXT = 2 ** 26;
 
-/** A JSON file of the model, parsed; undefined where it is absent. */
-export async function readJson(files: ModelFiles, file: string): Promise<unknown> {
+/** A text file of the model, unpacked if its name ends in .gz; undefined where it is absent. */
+export async function readText(files: ModelFiles, file: string): Promise<string | undefined> {
   const source = await files.open(file);
   if (!source) return undefined;
   try {
-    if (source.size > MAX_JSON)
+    if (source.size > MAX_TEXT)
       throw new FormatError(`${source.name}: ${source.size} bytes are too many for this file`);
-    const text = new TextDecoder().decode(await source.read(0, source.size));
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      throw new FormatError(`${source.name}: not JSON (${(error as Error).message}); fetch it again`);
-    }
+    const bytes = await source.read(0, source.size);
+    return file.endsWith(".gz") ? await unpack(bytes, source.name) : new TextDecoder().decode(bytes);
   } finally {
     await source.close?.();
+  }
+}
+
+async function unpack(bytes: Uint8Array, name: string): Promise<string> {
+  const packed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
+  const reader = packed.pipeThrough(new DecompressionStream("gzip")).getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return text + decoder.decode();
+      text += decoder.decode(value, { stream: true });
+      if (text.length > MAX_TEXT) break;
+    }
+  } catch (cause) {
+    throw new FormatError(`${name}: it is not packed with gzip, or damaged; fetch it again`, { cause });
+  }
+  await reader.cancel();
+  throw new FormatError(`${name}: it unpacks to more than ${MAX_TEXT} characters`);
+}
+
+/** A JSON file of the model, parsed; undefined where it is absent. */
+export async function readJson(files: ModelFiles, file: string): Promise<unknown> {
+  const text = await readText(files, file);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FormatError(`${files.name}/${file}: not JSON (${(error as Error).message}); fetch it again`);
   }
 }
 
@@ -104,6 +132,13 @@ export async function sha256(source: ByteSource): Promise<string> {
       hash.update(await source.read(at, Math.min(piece, source.size - at)));
     return hash.digest("hex");
   }
-  const digest = await crypto.subtle.digest("SHA-256", (await source.read(0, source.size)) as Uint8Array<ArrayBuffer>);
+  return digestOf((await source.read(0, source.size)) as Uint8Array<ArrayBuffer>);
+}
+
+export const sha256OfText = (text: string): Promise<string> =>
+  digestOf(new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>);
+
+async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

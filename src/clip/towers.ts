@@ -8,6 +8,7 @@ import {
   linear,
   reshape,
   slice,
+  sub,
   type Tensor,
   transpose,
 } from "../tensor/index.ts";
@@ -50,6 +51,18 @@ function encodeViT(p: ViTParams, vision: ViTConfig, config: ClipConfig, images: 
   return linear(applyNorm(p.postNorm, summary, config.layerNormEpsilon), p.projection);
 }
 
+/** The embeddings [N, D] of token ids [N]; zeros for an id that there is not. */
+export function embedTokens({ tokenEmbedding }: TextParams, ids: Tensor): Tensor {
+  let first = 0;
+  return tokenEmbedding
+    .map((block) => {
+      const found = gather(block, first > 0 ? sub(ids, first) : ids); // zeros for the rows of other blocks
+      first += block.shape[0];
+      return found;
+    })
+    .reduce((a, b) => add(a, b));
+}
+
 /** Texts as rows of one flat list. */
 export interface TextBatch {
   /** i32 [N]; −1 where a row pads. */
@@ -63,12 +76,7 @@ export interface TextBatch {
  * @returns features [K, E], not normalised
  */
 export const encodeText = (p: TextParams, config: ClipConfig, { ids, rows }: TextBatch): Tensor =>
-  encodeEmbeddings(
-    p,
-    config,
-    add(gather(p.tokenEmbedding, ids), gatherRows(p.positionalEmbedding, rows.positions)),
-    rows,
-  );
+  encodeEmbeddings(p, config, add(embedTokens(p, ids), gatherRows(p.positionalEmbedding, rows.positions)), rows);
 
 /**
  * Text transformer on embeddings: what prompt learning puts its context vectors into.

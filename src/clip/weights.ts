@@ -1,7 +1,7 @@
 import { DTYPES } from "../tensor/dtype.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { floatToHalf } from "../tensor/half.ts";
-import { free, read, type Tensor, tensor, upload } from "../tensor/index.ts";
+import { device, free, read, type Tensor, tensor, upload } from "../tensor/index.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { forEachLeaf } from "../tensor/tree.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -41,9 +41,11 @@ export async function loadWeights(
 ): Promise<ClipParams> {
   const names = namesIn(file.tensors);
   check(file, parameterTable(config, names));
+  const { vocabularySize, width } = config.text;
+  const blocks = Math.ceil((vocabularySize * width * DTYPES[dtype].bytes) / (await device()).largestTensor);
   const loaded: Tensor[] = [];
   try {
-    return (await mapTable(parameterTable(config, names, fold), async (stored) => {
+    return (await mapTable(parameterTable(config, names, { fold, blocks }), async (stored) => {
       const tensor = await loadTensor(file, stored, stored.inHalf ? dtype : "f32");
       loaded.push(tensor);
       return tensor;
@@ -60,22 +62,48 @@ async function loadTensor(file: Checkpoint, stored: Stored, dtype: "f32" | "f16"
   if (norm && names.length === 0) return tensor(Float32Array.from(norm.bias), shape);
   return upload(shape, dtype, async (put) => {
     let at = 0;
-    for (const name of names) {
-      for await (const values of valuesOf(file, name, stored)) {
-        if (norm) scaleRows(values, norm.gain, at, sizeOf(shape) / shape[0]);
-        const piece = dtype === "f16" ? floatToHalf(values) : values;
-        put(at * DTYPES[dtype].bytes, new Uint8Array(piece.buffer as ArrayBuffer, piece.byteOffset, piece.byteLength));
-        at += values.length;
-      }
+    const pieces = valuesOf(file, stored);
+    for await (const values of dtype === "f16" ? inPairs(pieces) : pieces) {
+      if (norm) scaleRows(values, norm.gain, at, sizeOf(shape) / shape[0]);
+      const piece = dtype === "f16" ? floatToHalf(values) : values;
+      put(at * DTYPES[dtype].bytes, new Uint8Array(piece.buffer as ArrayBuffer, piece.byteOffset, piece.byteLength));
+      at += values.length;
     }
   });
 }
 
-/** The numbers of a stored tensor in pieces; whole where its axes are exchanged. */
-async function* valuesOf(file: Checkpoint, name: string, { shape, transposed }: Stored): AsyncGenerator<Float32Array> {
-  const { dtype } = file.tensors.get(name)!;
-  if (transposed) yield exchangeAxes(toFloat32(dtype, await file.read(name), `"${name}"`), shape);
-  else for await (const piece of file.stream(name, PIECE)) yield toFloat32(dtype, piece, `"${name}"`);
+/** The numbers of a parameter in pieces, one stored tensor after the other; whole where its axes are exchanged. */
+async function* valuesOf(file: Checkpoint, stored: Stored): AsyncGenerator<Float32Array> {
+  const { shape, names, transposed, firstRow = 0, storedRows } = stored;
+  const first = firstRow * (shape[1] ?? 1);
+  for (const name of names) {
+    const { dtype } = file.tensors.get(name)!;
+    if (transposed) {
+      yield exchangeAxes(toFloat32(dtype, await file.read(name), `"${name}"`), shape);
+      continue;
+    }
+    let at = 0;
+    for await (const piece of file.stream(name, PIECE)) {
+      const values = toFloat32(dtype, piece, `"${name}"`);
+      const [from, to] = storedRows
+        ? [first - at, first + sizeOf(shape) - at].map((i) => Math.min(values.length, Math.max(0, i)))
+        : [0, values.length];
+      if (to > from) yield values.subarray(from, to);
+      at += values.length;
+    }
+  }
+}
+
+/** The same numbers in pieces of even lengths, since the device takes no half words; a zero ends an odd number of them. */
+async function* inPairs(pieces: AsyncGenerator<Float32Array>): AsyncGenerator<Float32Array> {
+  let left: number | undefined;
+  for await (const piece of pieces) {
+    const values = left === undefined ? piece : join([Float32Array.of(left), piece]);
+    const even = values.length - (values.length % 2);
+    left = values.length > even ? values[even] : undefined;
+    if (even > 0) yield values.subarray(0, even);
+  }
+  if (left !== undefined) yield Float32Array.of(left, 0);
 }
 
 /** [columns, rows] → [rows, columns]. */
@@ -129,15 +157,23 @@ function check(file: Checkpoint, table: ParamsOf<Stored>): void {
 }
 
 /** The shape under each of its names. */
-const storedShape = ({ shape, names, transposed }: Stored): readonly number[] =>
-  transposed ? shape.toReversed() : names.length > 1 ? [shape[0] / names.length, ...shape.slice(1)] : shape;
+const storedShape = ({ shape, names, transposed, storedRows }: Stored): readonly number[] =>
+  storedRows
+    ? [storedRows, ...shape.slice(1)]
+    : transposed
+      ? shape.toReversed()
+      : names.length > 1
+        ? [shape[0] / names.length, ...shape.slice(1)]
+        : shape;
 
 /** The entries of a checkpoint in Hugging Face's layout, or in OpenAI's for a ResNet. InputError if its norms are folded. */
 export async function storeWeights(params: ClipParams, config: ClipConfig): Promise<[string, TensorToStore][]> {
   if ("stem" in params.vision && params.vision.stem.some((conv) => "bias" in conv))
     throw new InputError("the batch norms of this ResNet are folded; load it with `trainable: true` to save it");
   const values: Float32Array[] = [];
-  forEachLeaf(await read(params), (leaf) => values.push(leaf as Float32Array));
+  const host = await read(params);
+  const whole = { ...host, text: { ...host.text, tokenEmbedding: [join(host.text.tokenEmbedding as Float32Array[])] } };
+  forEachLeaf(whole, (leaf) => values.push(leaf as Float32Array));
   const entries: [string, TensorToStore][] = [];
   let i = 0;
   forEachStored(parameterTable(config, namesFor(config)), (stored) => {
@@ -151,6 +187,16 @@ export async function storeWeights(params: ClipParams, config: ClipConfig): Prom
     });
   });
   return entries;
+}
+
+function join(blocks: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(blocks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const block of blocks) {
+    all.set(block, at);
+    at += block.length;
+  }
+  return all;
 }
 
 const isStored = (value: unknown): value is Stored => typeof value === "object" && value !== null && "names" in value;

@@ -1,6 +1,7 @@
 import {
   applyNorm,
   type Clip,
+  embedTokens,
   encodeEmbeddings,
   encodeImage,
   keysAndValues,
@@ -14,7 +15,6 @@ import {
   add,
   broadcastTo,
   crossEntropy,
-  gather,
   gatherRows,
   type Key,
   less,
@@ -102,11 +102,11 @@ export function promptLearner(
   const packed = packPrompts(clip, prompts, { vectors, plain });
   const [block] = frozen.text.blocks;
   const projected = (x: Tensor): Projected => project(block, applyNorm(block.norm1, x, config.layerNormEpsilon));
-  const { positionalEmbedding, tokenEmbedding } = frozen.text;
+  const { positionalEmbedding } = frozen.text;
   const before = packed.constants;
   const isWord = less(reshape(packed.learned.index, [-1, 1]), 0); // [N, 1]
   const embed = (tokens: Tensor, positions: RowIndex) =>
-    add(gather(tokenEmbedding, tokens), gatherRows(positionalEmbedding, positions));
+    add(embedTokens(frozen.text, tokens), gatherRows(positionalEmbedding, positions));
   const words = where(isWord, embed(packed.tokens, packed.rows.positions), 0); // [N, D]
   // what does not depend on the context is computed here, once: the words, and what the first block projects of them
   const fixed = realize({
@@ -124,7 +124,7 @@ export function promptLearner(
     contextTokens,
     init: (key) => ({
       context: initWords
-        ? broadcastTo(gather(tokenEmbedding, tensor(Int32Array.from(initWords))), shape)
+        ? broadcastTo(embedTokens(frozen.text, tensor(Int32Array.from(initWords))), shape)
         : normal(key, shape, { std: INIT_STD }),
     }),
     textFeatures: ({ context }) => {

@@ -92,6 +92,11 @@ export class Device {
     return buffer;
   }
 
+  /** Bytes of the largest tensor that a kernel can read. */
+  get largestTensor(): number {
+    return Math.min(this.gpu.limits.maxBufferSize, this.gpu.limits.maxStorageBufferBindingSize);
+  }
+
   /** A storage buffer of at least `bytes`, from the pool where one fits. */
   allocate(bytes: number, owner: Owner): GPUBuffer {
     const size = Math.ceil(bytes / 256) * 256;
@@ -101,10 +106,9 @@ export class Device {
       this.live.get(ready)!.owner = owner;
       return ready;
     }
-    const limit = Math.min(this.gpu.limits.maxBufferSize, this.gpu.limits.maxStorageBufferBindingSize);
-    if (size > limit) {
+    if (size > this.largestTensor) {
       throw new OutOfMemoryError(
-        `a tensor of ${megabytes(bytes)} is larger than this device binds (${megabytes(limit)}): make the batch smaller`,
+        `a tensor of ${megabytes(bytes)} is larger than this device binds (${megabytes(this.largestTensor)}): make the batch smaller`,
       );
     }
     const buffer = this.gpu.createBuffer({

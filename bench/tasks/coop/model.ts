@@ -31,7 +31,7 @@ export function blockParams(specs: BlockSpecs, width: number): BlockParams {
 export function textParams(tower: Tower, withTokens = false): TextParams {
   const specs = textSpecs(tower);
   return realize({
-    tokenEmbedding: withTokens ? draw(specs.tokens) : zeros([1, tower.width]),
+    tokenEmbedding: [withTokens ? draw(specs.tokens) : zeros([1, tower.width])],
     positionalEmbedding: draw(specs.positions),
     blocks: specs.blocks.map((block) => blockParams(block, tower.width)),
     finalNorm: norm(tower.width),

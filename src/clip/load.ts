@@ -1,0 +1,101 @@
+import { FormatError, InputError } from "../tensor/errors.ts";
+import { device } from "../tensor/index.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { type Clip, makeClip } from "./clip.ts";
+import { type ClipConfig, readConfig } from "./config.ts";
+import { inferConfig } from "./infer-config.ts";
+import { isHuggingFace } from "./layouts.ts";
+import { type OpenClipConfig, readOpenClipConfig } from "./open-clip-config.ts";
+import { openTokenizer } from "./open-tokenizer.ts";
+import { openWeights } from "./open-weights.ts";
+import { clipPreprocess, type PreprocessOptions, readPreprocess } from "./preprocess.ts";
+import { type FetchOptions, type ModelFiles, modelFiles, readJson } from "./source.ts";
+import { loadWeights } from "./weights.ts";
+
+export interface LoadOptions extends FetchOptions {
+  /**
+   * "f16" keeps matrices, filters and the token embedding in half precision on the device: half the memory, features
+   * within about 1e-3. All else, and all arithmetic, stays float32, which is the default.
+   */
+  readonly dtype?: "f32" | "f16";
+  /** Keep the batch norms of a ResNet apart from its convolutions, so that they can be trained and saved. */
+  readonly trainable?: boolean;
+}
+
+/**
+ * Loads a CLIP model: from a folder, a file of weights, an address or the hub, in Hugging Face's, OpenAI's or
+ * open_clip's layout (docs/models.md).
+ *
+ * @throws InputError where the source or a file is missing, FormatError where one is not what it should be
+ * @example
+ * const clip = await loadClip("openai/clip-vit-base-patch32");
+ * const features = clip.encodeText(clip.tokenize(["a photo of a cat."]));
+ */
+export async function loadClip(source: string | ModelFiles, options: LoadOptions = {}): Promise<Clip> {
+  const { dtype = "f32", trainable = false } = options;
+  if (dtype === "f16" && !(await device()).gpu.features.has("shader-f16"))
+    throw new InputError("this adapter has no half precision (shader-f16); load the model with dtype f32");
+  const files = typeof source === "string" ? await modelFiles(source, options) : source;
+  const weights = await openWeights(files);
+  try {
+    const { config, pixels } = await describe(files, weights.checkpoint, weights.file);
+    const tokenizer = await openTokenizer(files, config.text, options);
+    const params = await loadWeights(weights.checkpoint, config, { dtype, fold: !trainable });
+    return await makeClip({ name: files.name, config, params, tokenizer, pixels, sha256: await weights.sha256() });
+  } finally {
+    await weights.close();
+  }
+}
+
+interface Description {
+  readonly config: ClipConfig;
+  readonly pixels: PreprocessOptions;
+}
+
+/** Sizes, activation and preprocessing: from Hugging Face's or open_clip's configuration, or the shapes alone. */
+async function describe(files: ModelFiles, { tensors, name }: Checkpoint, file: string): Promise<Description> {
+  if (isHuggingFace(tensors)) {
+    const json = await readJson(files, "config.json");
+    if (json === undefined)
+      throw new FormatError(`${files.name}: there is no config.json in it; Hugging Face's layout has one`);
+    const config = readConfig(json, `${files.name}/config.json`);
+    return { config, pixels: await pixelsOf(files, config) };
+  }
+  const given = await readJson(files, "open_clip_config.json");
+  if (given === undefined) {
+    if (files.layout === "open_clip" || file.startsWith("open_clip"))
+      throw new FormatError(
+        `${files.name}: there is no open_clip_config.json in it; without one nothing says whether the model uses GELU or QuickGELU`,
+      );
+    const config = inferConfig(tensors, name);
+    return { config, pixels: await pixelsOf(files, config) };
+  }
+  const openClip = readOpenClipConfig(given, `${files.name}/open_clip_config.json`);
+  const config = inferConfig(tensors, name, openClip);
+  agree(`${files.name}/open_clip_config.json`, config, openClip);
+  const { mean, std } = openClip;
+  return { config, pixels: { ...clipPreprocess(config.vision.imageSize), mean, std } };
+}
+
+function agree(name: string, { embedDim, vision }: ClipConfig, given: OpenClipConfig): void {
+  const wrong = [
+    ["embed_dim", given.embedDim, embedDim] as const,
+    ["vision_cfg.image_size", given.imageSize, vision.imageSize] as const,
+  ].filter(([, says, is]) => says !== is);
+  if (wrong.length > 0)
+    throw new FormatError(
+      `${name} and the weights are not of one model: ${wrong.map(([key, says, is]) => `${key} is ${says}, the weights have ${is}`).join("; ")}`,
+    );
+}
+
+async function pixelsOf(files: ModelFiles, { vision: { imageSize } }: ClipConfig): Promise<PreprocessOptions> {
+  const given = await readJson(files, "preprocessor_config.json");
+  if (given === undefined) return clipPreprocess(imageSize);
+  const pixels = readPreprocess(given, `${files.name}/preprocessor_config.json`);
+  if (pixels.crop !== imageSize) {
+    throw new FormatError(
+      `${files.name}/preprocessor_config.json: pictures are cropped to ${pixels.crop} pixels, but the model takes ${imageSize}`,
+    );
+  }
+  return pixels;
+}
