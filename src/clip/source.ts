@@ -127,7 +127,7 @@ export async function sha256(source: ByteSource): Promise<string> {
   if (typeof process !== "undefined" && process.versions?.node) {
     const { createHash } = await import("node:crypto");
     const hash = createHash("sha256");
-    const piece = 2 ** 24;
+    const piece = 2 ** 20; // what is read becomes garbage
     for (let at = 0; at < source.size; at += piece)
       hash.update(await source.read(at, Math.min(piece, source.size - at)));
     return hash.digest("hex");

@@ -26,6 +26,8 @@ export interface WeightsOptions {
   readonly fold?: boolean;
   /** How matrices, filters and the token embedding are kept on the device; all else is float32. "f32" where not given. */
   readonly dtype?: "f32" | "f16";
+  /** Bytes of the largest tensor to make; the device's limit where not given. */
+  readonly largestTensor?: number;
 }
 
 /**
@@ -37,12 +39,13 @@ export interface WeightsOptions {
 export async function loadWeights(
   file: Checkpoint,
   config: ClipConfig,
-  { fold = true, dtype = "f32" }: WeightsOptions = {},
+  { fold = true, dtype = "f32", largestTensor }: WeightsOptions = {},
 ): Promise<ClipParams> {
   const names = namesIn(file.tensors);
   check(file, parameterTable(config, names));
   const { vocabularySize, width } = config.text;
-  const blocks = Math.ceil((vocabularySize * width * DTYPES[dtype].bytes) / (await device()).largestTensor);
+  const most = largestTensor ?? (await device()).largestTensor;
+  const blocks = Math.ceil((vocabularySize * width * DTYPES[dtype].bytes) / most);
   const loaded: Tensor[] = [];
   try {
     return (await mapTable(parameterTable(config, names, { fold, blocks }), async (stored) => {
