@@ -15,15 +15,14 @@ export { type CrossEntropyOptions, crossEntropy } from "./ops/loss.ts";
 export { linear, type MatmulOptions, matmul } from "./ops/matmul.ts";
 export { max, mean, min, type ReduceOptions, sum } from "./ops/reduce.ts";
 export {
-  argmax,
   l2Normalize,
   layerNorm,
   logSoftmax,
   logSumExp,
   softmax,
   standardize,
-  topKIndices,
 } from "./ops/rows.ts";
+export { argmax, type TopK, topK, topKIndices } from "./ops/top-k.ts";
 export {
   broadcastTo,
   concat,
