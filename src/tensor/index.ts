@@ -10,7 +10,7 @@ export { type AttentionPattern, attentionPattern, densePattern, type Spans } fro
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";
 export { conv2d } from "./ops/conv.ts";
 export * from "./ops/elementwise.ts";
-export { gather, gatherRows, oneHot, type RowIndex, row, rowIndex, scatterAdd } from "./ops/gather.ts";
+export { gather, gatherElements, gatherRows, oneHot, type RowIndex, row, rowIndex, scatterAdd } from "./ops/gather.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./ops/loss.ts";
 export { linear, type MatmulOptions, matmul } from "./ops/matmul.ts";
 export { max, mean, min, type ReduceOptions, sum } from "./ops/reduce.ts";

@@ -7,7 +7,7 @@ import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { arange } from "./basic.ts";
 import { add, less, mul, neg, where } from "./elementwise.ts";
-import { gather } from "./gather.ts";
+import { gatherElements } from "./gather.ts";
 import { max } from "./reduce.ts";
 import { pad, reshape, swapAxes } from "./view.ts";
 
@@ -139,8 +139,8 @@ function largest(x: Tensor, k: number): Tensor {
   const maxima = max(reshape(keysUpTo(width, arange(count * length), padded), [rows, count, length]), 2);
   const chunks = inOrder(largest(maxima, k));
   const places = reshape(add(mul(reshape(chunks, [rows, k, 1]), length), arange(length)), [rows, k * length]);
-  const chosen = largest(keysUpTo(width, places, elementsAt(x, places)), k);
-  return elementsAt(places, chosen);
+  const chosen = largest(keysUpTo(width, places, gatherElements(x, places)), k);
+  return gatherElements(places, chosen);
 }
 
 /** Keys of elements by their places in a row; behind its end the lowest key, whatever stands there. */
@@ -148,14 +148,7 @@ const keysUpTo = (width: number, places: Tensor, x: Tensor): Tensor =>
   where(less(places, width), apply(ORDER_KEY, [x]), 0);
 
 /** Rows of different indices [R, k], each in ascending order: the candidates must keep the order of the elements. */
-const inOrder = (x: Tensor): Tensor => elementsAt(x, largest(neg(x), x.shape[1]));
-
-/** x[r, at[r, j]] for x [R, N] and at [R, k] in i32; what is behind the last row is 0. */
-function elementsAt(x: Tensor, at: Tensor): Tensor {
-  const [rows, width] = x.shape;
-  const flat = rows === 1 ? at : add(at, reshape(mul(arange(rows), width), [rows, 1]));
-  return gather(reshape(x, [x.size]), flat);
-}
+const inOrder = (x: Tensor): Tensor => gatherElements(x, largest(neg(x), x.shape[1]));
 
 /** The largest elements of rows. */
 export interface TopK {
@@ -177,7 +170,7 @@ export interface TopK {
 export function topK(x: Tensor, k: number): TopK {
   const indices = topKIndices(x, k);
   const rows = rowsOf(x);
-  const values = elementsAt(reshape(x, [rows, widthOf(x)]), reshape(indices, [rows, k]));
+  const values = gatherElements(reshape(x, [rows, widthOf(x)]), reshape(indices, [rows, k]));
   return { values: reshape(values, indices.shape), indices };
 }
 
