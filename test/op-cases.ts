@@ -384,6 +384,19 @@ const ROWS: Record<string, OpCase> = {
     },
     order: 2,
   },
+  orderKey: {
+    calls: fc
+      .tuple(
+        shape(),
+        fc.constantFrom<DType>("f32", "f32", "f16", "i32", "u32"),
+        fc.constantFrom<Domain>("coarse", "real"),
+      )
+      .chain(([from, dtype, domain]) =>
+        argument(from, { dtype, domain: domainFor(dtype, domain) }).map((a) => ({ args: [a], attrs: {} })),
+      ),
+    apply: (inputs) => apply(op("orderKey"), inputs),
+    order: 0,
+  },
   topKIndices: {
     calls: fc
       .tuple(shape(1, 3, { empty: false }), fc.constantFrom<DType>("f32", "f32", "i32", "u32"), fc.nat())

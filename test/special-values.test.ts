@@ -83,6 +83,7 @@ const UNARY = [
   "relu",
   "quickGelu",
   "erf",
+  "orderKey",
 ] as const;
 const BINARY = [
   "add",

@@ -3,8 +3,11 @@ import { type Command, helpOf, Input, UsageError } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
 import { evaluate } from "./eval.ts";
+import { indexCommand } from "./index-pictures.ts";
 import { predict } from "./predict.ts";
 import { profileCommand } from "./profile.ts";
+import { recall } from "./recall.ts";
+import { search } from "./search.ts";
 import { train } from "./train.ts";
 import { VERSION } from "./versions.ts";
 import { zeroShot } from "./zero-shot.ts";
@@ -15,6 +18,9 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["predict", predict],
   ["zero-shot", zeroShot],
   ["embed", embed],
+  ["index", indexCommand],
+  ["search", search],
+  ["recall", recall],
   ["doctor", doctor],
   ["profile", profileCommand],
 ]);

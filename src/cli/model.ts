@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Clip, imageFeatures, loadClip, readPicture } from "../clip/index.ts";
 import { progress } from "../coop/progress.ts";
-import { device } from "../tensor/index.ts";
+import { CoopError, device } from "../tensor/index.ts";
 import { announce } from "../tensor/runtime.ts";
 
 /** The model that comes with coop. */
@@ -24,14 +24,25 @@ export async function openModel(source = TINY_CLIP): Promise<Clip> {
 /**
  * Features [N, E] of picture files, not normalised.
  *
- * @throws InputError for the first file that is not a picture, naming it
+ * @param refused told of each file that is not a picture, which then has no row in the result
+ * @throws InputError for the first file that is not a picture, naming it, where `refused` is not given
  */
-export async function encodePictures(clip: Clip, paths: readonly string[], label = "encode"): Promise<Float32Array> {
+export async function encodePictures(
+  clip: Clip,
+  paths: readonly string[],
+  label = "encode",
+  refused?: (path: string, error: CoopError) => void,
+): Promise<Float32Array> {
   const bar = progress(label, paths.length, paths.length < 16 ? { mode: "silent" } : {});
   let done = 0;
   async function* pixels() {
     for (const path of paths) {
-      yield clip.preprocess(await readPicture(path));
+      try {
+        yield clip.preprocess(await readPicture(path));
+      } catch (error) {
+        if (!refused || !(error instanceof CoopError)) throw error;
+        refused(path, error);
+      }
       bar.update(++done);
     }
   }

@@ -128,3 +128,33 @@ export async function imageFeatures(
   }
   return all;
 }
+
+/**
+ * Features of many texts, a batch at a time, every batch with the same shapes, so that one program serves all. A text
+ * that does not fit the context is cut.
+ *
+ * @returns [N, E] row-major, not normalised
+ */
+export async function textFeatures(clip: Clip, texts: readonly string[], batchSize = 64): Promise<Float32Array> {
+  const { endToken, contextLength } = clip.tokenizer;
+  const { ids, count, length } = clip.tokenizer.tokenize(texts, { truncate: true });
+  const row = (i: number) => ids.subarray(i * length, (i + 1) * length);
+  let padTo = 1;
+  for (let i = 0; i < count; i++) padTo = Math.max(padTo, row(i).indexOf(endToken) + 1);
+  const size = Math.min(batchSize, count);
+  const encode = compile((batch: TextBatch) => encodeText(clip.params.text, clip.config, batch), {
+    name: "encodeText",
+  });
+  const all = new Float32Array(count * clip.config.embedDim);
+  for (let start = 0; start < count; start += size) {
+    const rows = new Int32Array(size * length);
+    for (let i = 0; i < size; i++) rows.set(row(Math.min(start + i, count - 1)), i * length);
+    const batch = textBatch({ ids: rows, count: size, length }, { endToken, contextLength }, { padTo });
+    const output = encode(batch);
+    const features = (await output.data()) as Float32Array;
+    all.set(features.subarray(0, Math.min(size, count - start) * clip.config.embedDim), start * clip.config.embedDim);
+    free([batch, output]);
+  }
+  encode.free();
+  return all;
+}

@@ -1,5 +1,5 @@
 export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
-export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch } from "./clip.ts";
+export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {
   type ClipConfig,
   configJson,

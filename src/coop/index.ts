@@ -1,5 +1,22 @@
 /** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
 export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
+export {
+  type FeatureIndex,
+  INDEX_FILE,
+  type IndexedFile,
+  type IndexUpdate,
+  indexBytes,
+  parseIndex,
+  readIndex,
+  updateIndex,
+} from "./feature-index.ts";
+export {
+  type FeatureSearch,
+  type FeatureSearchOptions,
+  featureSearch,
+  type Nearest,
+  normalizeRows,
+} from "./feature-search.ts";
 export { fewShot, fewShotSplits, type Labelled } from "./few-shot.ts";
 export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
@@ -20,6 +37,7 @@ export {
   type PromptParams,
   promptLearner,
 } from "./prompt-learner.ts";
+export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
 export { type Report, reportHtml } from "./report.ts";
 export { type CardOptions, runCard } from "./run-card.ts";
 export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig } from "./run-config.ts";

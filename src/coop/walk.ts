@@ -78,7 +78,7 @@ export async function openWalk(dir: string): Promise<Walk> {
       }
       const found = await kind(folder, entry);
       if (found === "folder") listing.folders.push(entry.name);
-      else if (found === "file" && PICTURE.test(entry.name)) listing.pictures.push(entry.name);
+      else if (found === "file" && isPictureName(entry.name)) listing.pictures.push(entry.name);
       else if (entry.isSymbolicLink() && found === undefined) skipped.links++;
       else skipped.others++;
     }
@@ -99,13 +99,18 @@ export async function openWalk(dir: string): Promise<Walk> {
       return [];
     }
     const { folders, pictures: direct } = await list(folder);
-    const found = direct.map((name) => `${folder}/${name}`);
-    for (const name of folders) found.push(...(await pictures(`${folder}/${name}`, [...above, here])));
+    const found = direct.map((name) => below(folder, name));
+    for (const name of folders) found.push(...(await pictures(below(folder, name), [...above, here])));
     return found.sort(byCodeUnit);
   };
 
   return { root, skipped, list, pictures: (folder) => pictures(folder) };
 }
+
+/** Whether a file is a picture, by the extension of its name. */
+export const isPictureName = (name: string): boolean => PICTURE.test(name);
+
+const below = (folder: string, name: string): string => (folder === "" ? name : `${folder}/${name}`);
 
 /** Names as folders and lists of them are written in messages. */
 export const quoted = (names: readonly string[]): string => listNames(names.map((name) => `"${oneLine(name)}"`));

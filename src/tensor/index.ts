@@ -10,20 +10,19 @@ export { type AttentionPattern, attentionPattern, densePattern, type Spans } fro
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";
 export { conv2d } from "./ops/conv.ts";
 export * from "./ops/elementwise.ts";
-export { gather, gatherRows, oneHot, type RowIndex, row, rowIndex, scatterAdd } from "./ops/gather.ts";
+export { gather, gatherElements, gatherRows, oneHot, type RowIndex, row, rowIndex, scatterAdd } from "./ops/gather.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./ops/loss.ts";
 export { linear, type MatmulOptions, matmul } from "./ops/matmul.ts";
 export { max, mean, min, type ReduceOptions, sum } from "./ops/reduce.ts";
 export {
-  argmax,
   l2Normalize,
   layerNorm,
   logSoftmax,
   logSumExp,
   softmax,
   standardize,
-  topKIndices,
 } from "./ops/rows.ts";
+export { argmax, type TopK, topK, topKIndices } from "./ops/top-k.ts";
 export {
   broadcastTo,
   concat,

@@ -8,7 +8,8 @@ import { gather, scatterAdd } from "./ops/gather.ts";
 import { crossEntropy } from "./ops/loss.ts";
 import { MATMUL_KERNELS, matmul } from "./ops/matmul.ts";
 import { max, sum } from "./ops/reduce.ts";
-import { layerNorm, softmax, standardize, topKIndices } from "./ops/rows.ts";
+import { layerNorm, softmax, standardize } from "./ops/rows.ts";
+import { TOP_K_KERNELS, topKIndices } from "./ops/top-k.ts";
 import { concat, reshape, slice, swapAxes } from "./ops/view.ts";
 import { unfold } from "./ops/window.ts";
 import { bits, key } from "./random.ts";
@@ -70,7 +71,8 @@ function cases(): Case[] {
     exact("windows", unfold(image, [3, 2], { stride: 2, padding: 1 })),
     float("convolution", conv2d(image, numbers([4, 3, 3, 3], 14), { padding: 1 })),
     float("convolution of 4 channels", conv2d(numbers([2, 4, 7, 9], 19), numbers([33, 4, 3, 3], 20), { padding: 1 })),
-    exact("top k", topKIndices(x, 3)),
+    ...TOP_K_KERNELS.map(({ name }) => ({ ...exact(name.replaceAll("-", " "), topKIndices(x, 3)), kernel: name })),
+    exact("top k of a long row", topKIndices(numbers([2, 5003], 15), 7)),
     exact("random bits", bits(key(7), [40])),
   ];
 }

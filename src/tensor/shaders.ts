@@ -1296,8 +1296,34 @@ fn threefry(key0: u32, key1: u32, counter: u32) -> u32 {
   return x;
 }
 `,
+  topKRanks: `// Indices of the K largest of each row of WIDTH, largest first, the lower index first among equals.
+// One invocation an element, which counts those before it: that is its place among the results, if it is below K.
+struct Params {
+  COUNT: u32,
+  WIDTH: u32,
+  K: u32,
+  GRID: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<In0>;
+@group(0) @binding(1) var<storage, read_write> y: array<Out>;
+@group(0) @binding(2) var<uniform> P: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let i = id.x + id.y * P.GRID;
+  if (i >= P.COUNT) { return; }
+  let row = i / P.WIDTH;
+  let start = row * P.WIDTH;
+  let key = keyOf(x[i]);
+  var rank = 0u;
+  for (var j = start; j < i; j++) { rank += select(0u, 1u, keyOf(x[j]) >= key); }
+  for (var j = i + 1u; j < start + P.WIDTH; j++) { rank += select(0u, 1u, keyOf(x[j]) > key); }
+  if (rank < P.K) { y[row * P.K + rank] = finish(Value(i - start), row * P.K + rank, rank); }
+}
+`,
   topK: `// Indices of the K largest of each row of WIDTH, largest first, the lower index first among equals.
-// One invocation a row; each pass finds the next in that order. NaN counts as smallest.
+// One invocation a row; each pass finds the next in that order. keyOf gives numbers in the order of the elements.
 struct Params {
   ROWS: u32,
   WIDTH: u32,
@@ -1314,22 +1340,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.x + id.y * P.GRID;
   if (row >= P.ROWS) { return; }
   let start = row * P.WIDTH;
-  var last: In0;
-  var lastAt = P.WIDTH;
+  var last = 0u;
+  var lastAt = 0u;
   for (var k = 0u; k < P.K; k++) {
-    var best: In0;
+    var best = 0u;
     var bestAt = P.WIDTH;
     for (var i = 0u; i < P.WIDTH; i++) {
-      let v = x[start + i];
-      let follows = k == 0u || v < last || (v == last && i > lastAt);
-      if (follows && (bestAt == P.WIDTH || v > best)) {
-        best = v;
+      let key = keyOf(x[start + i]);
+      let follows = k == 0u || key < last || (key == last && i > lastAt);
+      if (follows && (bestAt == P.WIDTH || key > best)) {
+        best = key;
         bestAt = i;
       }
     }
     last = best;
     lastAt = bestAt;
-    y[row * P.K + k] = Out(bestAt);
+    y[row * P.K + k] = finish(Value(bestAt), row * P.K + k, k);
   }
 }
 `,

@@ -6,7 +6,7 @@ import { shaders } from "../shaders.ts";
 import { type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor, tensor } from "../tensor.ts";
 import { arange, expectFloat } from "./basic.ts";
-import { cast, equal } from "./elementwise.ts";
+import { add, cast, equal, mul } from "./elementwise.ts";
 import { custom, reshape, slice } from "./view.ts";
 
 const GATHER = defineOp({
@@ -55,6 +55,23 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
   expectIndices("gather", indices);
   if (table.rank === 0) throw new ShapeError("gather: the table is a scalar; it needs rows");
   return apply(GATHER, [table, indices]);
+}
+
+/**
+ * One element of a row for each index: y[r, j] = x[r, at[r, j]].
+ *
+ * @param x [R, N]
+ * @param at i32 [R, K], 0 to N − 1; another index gives 0 or an element of another row
+ * @returns [R, K]
+ */
+export function gatherElements(x: Tensor, at: Tensor): Tensor {
+  const [rows, width] = x.shape;
+  if (x.rank !== 2 || at.rank !== 2 || at.shape[0] !== rows)
+    throw new ShapeError(
+      `gatherElements: ${showShape(at.shape)} are not indices for each row of ${showShape(x.shape)}`,
+    );
+  const flat = rows === 1 ? at : add(at, reshape(mul(arange(rows, at.dtype), width), [rows, 1]));
+  return gather(reshape(x, [x.size]), flat);
 }
 
 const SCATTER_ADD = defineOp({

@@ -1,9 +1,8 @@
-import { gridFor } from "../codegen.ts";
-import { type DType, promote } from "../dtype.ts";
-import { DTypeError, ShapeError } from "../errors.ts";
-import { type Attrs, defineOp, type KernelCall, type Op, type Values } from "../op.ts";
+import { promote } from "../dtype.ts";
+import { ShapeError } from "../errors.ts";
+import { type Attrs, defineOp, type KernelCall, type Op } from "../op.ts";
 import { shaders } from "../shaders.ts";
-import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
+import { normalizeAxis, showShape } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat, ones } from "./basic.ts";
 import { add, cast, div, exp, log, mul, rsqrt, square, sub } from "./elementwise.ts";
@@ -192,56 +191,3 @@ const L2_NORMALIZE_GRAD = defineOp({
 /** x / ‖x‖₂ along an axis, the last where none is named. */
 export const l2Normalize = (x: Tensor, axis = -1, epsilon = 1e-24): Tensor =>
   onAxis("l2Normalize", x, axis, (t) => apply(L2_NORMALIZE, [t], { epsilon }));
-
-const TOP_K = defineOp({
-  name: "topKIndices",
-  result: ([x], attrs) => ({ shape: [...x.shape.slice(0, -1), attrs.k as number], dtype: "i32" as DType }),
-  reference: ([x]: readonly Values[], attrs) => {
-    const width = x.shape[x.shape.length - 1];
-    const k = attrs.k as number;
-    const out = new Float64Array((x.data.length / width) * k);
-    for (let row = 0; row < x.data.length / width; row++) {
-      const values = x.data.subarray(row * width, (row + 1) * width);
-      const order = [...values.keys()].sort((i, j) => values[j] - values[i] || i - j);
-      out.set(order.slice(0, k), row * k);
-    }
-    return out;
-  },
-  run: {
-    kind: "kernel",
-    kernels: [
-      {
-        name: "top-k",
-        source: shaders.topK,
-        params: ({ inputs: [x], attrs }) => {
-          const width = x.shape[x.shape.length - 1];
-          const rows = sizeOf(x.shape) / width;
-          return { ROWS: rows, WIDTH: width, GRID: gridFor(rows)[0] * 64, K: attrs.k as number };
-        },
-        workgroups: ({ inputs: [x] }) => gridFor(sizeOf(x.shape) / x.shape[x.shape.length - 1]),
-        cost: ({ inputs: [x] }) => ({ flops: sizeOf(x.shape) }),
-      },
-    ],
-  },
-});
-
-/** Indices (i32) of the k largest along the last axis, largest first, the lower index first among equals. */
-export function topKIndices(x: Tensor, k: number): Tensor {
-  const width: number | undefined = (x.shape as Shape)[x.rank - 1];
-  if (width === undefined || !Number.isInteger(k) || k < 1 || k > width) {
-    throw new ShapeError(`topKIndices: k = ${k} of ${showShape(x.shape)}; k is 1 to the last extent`);
-  }
-  if (x.dtype === "bool") throw new DTypeError("topKIndices: takes numbers, not bool");
-  return apply(TOP_K, [x], { k });
-}
-
-/** Index (i32) of the largest element along an axis; the lowest among equals. */
-export function argmax(x: Tensor, axis = -1): Tensor {
-  const at = normalizeAxis("argmax", axis, x.rank);
-  const moved = at === x.rank - 1 ? x : swapAxes(x, at, -1);
-  const index = topKIndices(moved, 1);
-  return reshape(
-    at === x.rank - 1 ? index : swapAxes(index, at, -1),
-    x.shape.filter((_, i) => i !== at),
-  );
-}
