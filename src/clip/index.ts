@@ -1,3 +1,4 @@
+export { ARCHITECTURES } from "./architectures.ts";
 export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {
@@ -38,7 +39,15 @@ export {
 } from "./safetensors.ts";
 export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
-export { embedTokens, encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
+export {
+  embedTokens,
+  encodeEmbeddings,
+  encodeImage,
+  encodeText,
+  type TextBatch,
+  textLayers,
+  trainImage,
+} from "./towers.ts";
 export { storeWeights } from "./weights.ts";
 export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
 export { classFeatures, classify, DEFAULT_TEMPLATE, fillTemplate } from "./zero-shot.ts";

@@ -15,7 +15,7 @@ import {
 import { applyNorm, type Known, type LayerOptions, transformer } from "./block.ts";
 import { type ClipConfig, gridOf, type ViTConfig } from "./config.ts";
 import type { ResNetParams, TextParams, VisionParams, ViTParams } from "./params.ts";
-import { encodeResNet } from "./resnet.ts";
+import { encodeResNet, trainResNet } from "./resnet.ts";
 import { pictureRows, type SequenceRows } from "./rows.ts";
 
 /**
@@ -28,6 +28,16 @@ export const encodeImage = (p: VisionParams, config: ClipConfig, images: Tensor)
   config.vision.kind === "vit"
     ? encodeViT(p as ViTParams, config.vision, config, images)
     : encodeResNet(p as ResNetParams, config.vision, images);
+
+/**
+ * The image tower while it is trained: the batch norms of a ResNet use the batch's own statistics.
+ *
+ * @returns features [B, E] and the parameters with their running statistics moved on
+ */
+export const trainImage = (p: VisionParams, config: ClipConfig, images: Tensor): [Tensor, VisionParams] =>
+  config.vision.kind === "vit"
+    ? [encodeImage(p, config, images), p]
+    : trainResNet(p as ResNetParams, config.vision, images);
 
 /**
  * CLIP's vision transformer (Dosovitskiy et al., arXiv 2010.11929, with a norm before the blocks).
