@@ -106,6 +106,7 @@ test("malformed pickles are refused with the byte", () => {
     [pickle(op("X", u32(2), [0xff, 0xfe])), /not UTF-8/],
     [pickle(op("X", u32(2 ** 31))), /over the limit of 1048576/],
     [pickle(op(0x8d, u64(2n ** 64n - 1n))), /over the limit/],
+    [pickle(op(0x8a, [33], "x".repeat(33))), /a whole number of 33 bytes is over the limit of 32/],
     [pickle(op("B", u32(2 ** 32 - 1))), /breaks off/],
     [pickle(op(0x8e, u64(2n ** 64n - 1n))), /breaks off/],
     [pickle(op("c", "x".repeat(2000))), /the name of a class has no end/],
