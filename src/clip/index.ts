@@ -37,6 +37,7 @@ export {
 } from "./safetensors.ts";
 export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
+export { isTorchFile, openTorchFile } from "./torch-file.ts";
 export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
 export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
