@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { grad } from "../src/autograd/index.ts";
 import { type ClipConfig, encodeImage, trainImage } from "../src/clip/index.ts";
-import { namesFor, parameterTable } from "../src/clip/layouts.ts";
+import { namesFor, parameterTable, type Stored } from "../src/clip/layouts.ts";
 import type { BatchNormParams, ResNetParams } from "../src/clip/params.ts";
 import { compile, mul, read, sub, sum, type Tensor, tensor } from "../src/tensor/index.ts";
 import { relativeError } from "./golden-model.ts";
@@ -51,7 +51,7 @@ const noise = (shape: readonly number[], std: number): Tensor =>
 const params = filled(parameterTable(config, namesFor(config)).vision, "") as ResNetParams;
 function filled(tree: object, path: string): unknown {
   if ("names" in tree) {
-    const { shape } = tree as { shape: readonly number[] };
+    const { shape } = tree as Stored;
     if (shape.length > 1) return noise(shape, shape.slice(1).reduce((n, extent) => n * extent, 0.5) ** -0.5);
     const ones = /norm.(weight|variance)$/.test(path);
     return tensor(

@@ -48,6 +48,8 @@ export {
   textLayers,
   trainImage,
 } from "./towers.ts";
+export { isTorchFile, openTorchFile } from "./torch-file.ts";
+export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
 export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
 export { classFeatures, classify, DEFAULT_TEMPLATE, fillTemplate } from "./zero-shot.ts";

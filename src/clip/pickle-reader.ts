@@ -3,6 +3,7 @@ import type { Refuse } from "./pickle-values.ts";
 
 const MAX_TEXT = 2 ** 20;
 const MAX_LINE = 1024;
+const MAX_LONG = 32;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** for the texts of Python 2 */
 export const LATIN1 = new TextDecoder("latin1");
@@ -55,6 +56,7 @@ export class PickleReader {
 
   /** A whole number of `length` bytes in two's complement. */
   long(length: number): number | bigint {
+    if (length > MAX_LONG) this.refuse(`a whole number of ${length} bytes is over the limit of ${MAX_LONG}`);
     let value = 0n;
     for (const byte of this.blob(length).toReversed()) value = (value << 8n) | BigInt(byte);
     value = BigInt.asIntN(8 * length, value);

@@ -56,11 +56,10 @@ export function parsePickle(
   const find = (module: PickleValue, attribute: PickleValue): PickleClass => {
     if (typeof module !== "string" || typeof attribute !== "string") refuse("the name of a class is no text");
     if (module.length + attribute.length > MAX_GLOBAL) refuse(`the name of a class is over ${MAX_GLOBAL} characters`);
-    const asked = quote(`${module}.${attribute}`);
     return (
       rules.find(module, attribute) ??
       refuse(
-        `it asks to run ${asked}, which is code and not weights. The file was NOT run. Use the model's .safetensors file; if you saved this file yourself, save only model.state_dict()`,
+        `it asks to run ${quote(`${module}.${attribute}`)}, which is code and not weights. The file was NOT run. Use the model's .safetensors file; if you saved this file yourself, save only model.state_dict()`,
       )
     );
   };
