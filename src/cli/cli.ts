@@ -3,8 +3,11 @@ import { type Command, helpOf, Input, UsageError } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
 import { evaluate } from "./eval.ts";
+import { useFeatureCache } from "./features.ts";
 import { predict } from "./predict.ts";
 import { profileCommand } from "./profile.ts";
+import { prompts } from "./prompts.ts";
+import { taxonomy } from "./taxonomy.ts";
 import { train } from "./train.ts";
 import { VERSION } from "./versions.ts";
 import { zeroShot } from "./zero-shot.ts";
@@ -14,6 +17,8 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["eval", evaluate],
   ["predict", predict],
   ["zero-shot", zeroShot],
+  ["prompts", prompts],
+  ["taxonomy", taxonomy],
   ["embed", embed],
   ["doctor", doctor],
   ["profile", profileCommand],
@@ -52,6 +57,7 @@ export async function main(words: readonly string[]): Promise<number> {
       console.log(helpOf(name, command));
       return 0;
     }
+    useFeatureCache(!input.has("no-cache"));
     return await command.run(input);
   } catch (error) {
     if (!(error instanceof CoopError)) throw error;
