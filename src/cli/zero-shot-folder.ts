@@ -1,5 +1,5 @@
 import { writeFileAtomic } from "../coop/atomic.ts";
-import { spoken } from "../coop/label-set.ts";
+import { repeated, spoken } from "../coop/label-set.ts";
 import { type Labelled, readLabelled } from "../coop/labelled.ts";
 import { listNames } from "../coop/near.ts";
 import { formatTable } from "../coop/progress.ts";
@@ -80,20 +80,19 @@ export async function evaluateFolder(
 function labelsFor({ classNames }: Labelled, given: GivenLabels | undefined, dir: string): string[] {
   if (!given) return [...classNames];
   const { ofFolder, labels } = given;
-  const own = classNames.map((name) =>
-    ofFolder ? ofFolder.get(spoken(name)) : labels.find((label) => spoken(label) === spoken(name)),
-  );
-  const missing = classNames.filter((_, i) => own[i] === undefined);
+  const byName = ofFolder ?? new Map(labels.map((label) => [spoken(label), label]));
+  const missing = classNames.filter((name) => !byName.has(spoken(name)));
   if (missing.length > 0)
     throw new InputError(
-      `${dir}: no label is given for the class folders ${listNames(missing)}; to call a folder by another name, give --labels-file a JSON object {folder: label}`,
+      `${dir}: no label is given for the class folders ${listNames(missing)}; to call a folder by another name, give --labels-file a JSON object {folder: label}, to classify pictures without a class, name them: ${dir}/*/*`,
     );
-  const others = ofFolder ? [] : labels.filter((label) => !classNames.some((name) => spoken(name) === spoken(label)));
-  return [...(own as string[]), ...others];
+  const own = classNames.map((name) => byName.get(spoken(name))!);
+  const folders = new Set(classNames.map(spoken));
+  return [...own, ...(ofFolder ? [] : [...byName].filter(([name]) => !folders.has(name)).map(([, label]) => label))];
 }
 
 function sameLabels(labels: readonly string[]): string[] {
-  const again = labels.filter((label, i) => labels.findIndex((other) => spoken(other) === spoken(label)) !== i);
+  const again = repeated(labels);
   return again.length > 0
     ? [`More than one class is called ${listNames(again)}: only the first can be the answer.`]
     : [];

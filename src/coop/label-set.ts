@@ -67,5 +67,11 @@ export const split = (text: string): string[] =>
     .map((name) => name.trim())
     .filter((name) => name !== "");
 
+/** Labels that mean one that came before them. */
+export function repeated(labels: readonly string[]): string[] {
+  const seen = new Set<string>();
+  return labels.filter((label) => seen.size === seen.add(spoken(label)).size);
+}
+
 /** Two labels with the same result give the same prompt. */
 export const spoken = (label: string): string => sameName(label.replaceAll("_", " "));

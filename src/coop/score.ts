@@ -64,9 +64,10 @@ export function worstPairs(
   most: number,
 ): { row: number; column: number; count: number; total: number }[] {
   return confusion
-    .flatMap((counts, row) =>
-      counts.map((count, column) => ({ row, column, count, total: ofClass(confusion, row).total })),
-    )
+    .flatMap((counts, row) => {
+      const { total } = ofClass(confusion, row);
+      return counts.map((count, column) => ({ row, column, count, total }));
+    })
     .filter(({ row, column, count }) => count > 0 && row !== column)
     .sort((a, b) => b.count - a.count || a.row - b.row || a.column - b.column)
     .slice(0, most);
