@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { joined, parseLabelSet, without } from "../src/coop/label-set.ts";
+import { distinct, joined, parseLabelSet, without } from "../src/coop/label-set.ts";
 import { readLabelled } from "../src/coop/labelled.ts";
 import { compareRankings, rankLabels, within } from "../src/coop/ranking.ts";
 import { worstPairs } from "../src/coop/score.ts";
@@ -98,6 +98,12 @@ describe("label sets", () => {
     assert.deepEqual(without(set, ["THIEF", "car"]), {
       labels: ["criminal", "man", "woman"],
       categories: ["crime", "people", "people"],
+    });
+  });
+  test("labels that mean the same", () => {
+    assert.deepEqual(distinct(["Cat", "dog", "cat", "big_dog", "Big  dog"]), {
+      labels: ["Cat", "dog", "big_dog"],
+      again: ["cat", "Big  dog"],
     });
   });
   test("what is refused", () => {

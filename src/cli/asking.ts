@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clip, DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, templatesFor } from "../clip/index.ts";
-import { repeated, spoken } from "../coop/label-set.ts";
+import { distinct, spoken } from "../coop/label-set.ts";
 import type { Part } from "../coop/labelled.ts";
 import { listNames } from "../coop/near.ts";
 import { openWalk } from "../coop/walk.ts";
@@ -93,8 +93,7 @@ function parse(text: string, file: string): unknown {
 
 /** Labels without those that come twice, and what a person should know of them. */
 export function checkedLabels(clip: Clip, given: readonly string[]): { labels: string[]; notes: string[] } {
-  const again = repeated(given);
-  const labels = [...new Map(given.map((label) => [spoken(label), label])).values()];
+  const { labels, again } = distinct(given);
   const notes = again.length > 0 ? [`Asked once although given more often: ${listNames([...new Set(again)])}.`] : [];
   if (labels.length === 1) notes.push(`"${labels[0]}" is the only label, so every picture gets it with a score of 1.`);
   return { labels, notes: [...notes, ...unknownNames(clip, labels)] };

@@ -1,5 +1,5 @@
 import { writeFileAtomic } from "../coop/atomic.ts";
-import { repeated, spoken } from "../coop/label-set.ts";
+import { distinct, spoken } from "../coop/label-set.ts";
 import { type Labelled, readLabelled } from "../coop/labelled.ts";
 import { listNames } from "../coop/near.ts";
 import { formatTable } from "../coop/progress.ts";
@@ -92,7 +92,7 @@ function labelsFor({ classNames }: Labelled, given: GivenLabels | undefined, dir
 }
 
 function sameLabels(labels: readonly string[]): string[] {
-  const again = repeated(labels);
+  const { again } = distinct(labels);
   return again.length > 0
     ? [`More than one class is called ${listNames(again)}: only the first can be the answer.`]
     : [];

@@ -67,10 +67,11 @@ export const split = (text: string): string[] =>
     .map((name) => name.trim())
     .filter((name) => name !== "");
 
-/** Labels that mean one that came before them. */
-export function repeated(labels: readonly string[]): string[] {
-  const seen = new Set<string>();
-  return labels.filter((label) => seen.size === seen.add(spoken(label)).size);
+/** Labels that are named for the first time, and those that mean one before them. */
+export function distinct(labels: readonly string[]): { labels: string[]; again: string[] } {
+  const first = new Map(labels.map((label, i) => [spoken(label), i] as const).reverse());
+  const isFirst = (label: string, i: number) => first.get(spoken(label)) === i;
+  return { labels: labels.filter(isFirst), again: labels.filter((label, i) => !isFirst(label, i)) };
 }
 
 /** Two labels with the same result give the same prompt. */
