@@ -33,7 +33,7 @@ function coop(...words: string[]): Promise<Outcome> {
     execFile(
       process.execPath,
       ["--import", "tsx", MAIN, ...words],
-      { timeout: TIMEOUT, env: { ...process.env, COOP_QUIET: "1" } },
+      { timeout: TIMEOUT, env: { ...process.env, COOP_QUIET: "1", COOP_CACHE: join(root, "cache") } },
       (error, stdout, stderr) => {
         const code = error ? (typeof error.code === "number" ? error.code : -1) : 0;
         resolve({
@@ -189,8 +189,8 @@ test("zero-shot and embed", { timeout: TIMEOUT }, async () => {
   const result = json(
     await coop("zero-shot", picture, picture, "--labels", "forest,sea,star", "--template", "a {}.", "--json"),
   );
-  assert.deepEqual(Object.keys(result), ["model", "template", "device", "results"]);
-  assert.equal(result.template, "a {}.");
+  assert.deepEqual(Object.keys(result), ["model", "templates", "device", "results"]);
+  assert.deepEqual(result.templates, ["a {}."]);
   assert.equal(result.results.length, 2);
   const [{ file, labels }] = result.results as { file: string; labels: { label: string; score: number }[] }[];
   assert.equal(file, picture);

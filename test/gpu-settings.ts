@@ -18,3 +18,6 @@ process.env.MESA_SHADER_CACHE_DIR ??= join(tmpdir(), `coop-tests-${process.env.G
 
 // what somebody measured here before must not decide which kernels are tested
 process.env.COOP_TUNE ??= "0";
+
+// nor what somebody computed, and nothing that a test computes is kept
+process.env.COOP_NO_CACHE ??= "1";

@@ -19,7 +19,7 @@ const names: string[] = [];
 
 function coop(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    const options = { timeout: TIMEOUT, env: { ...process.env, COOP_QUIET: "1" } };
+    const options = { timeout: TIMEOUT, env: { ...process.env, COOP_QUIET: "1", COOP_NO_CACHE: "1" } };
     execFile(process.execPath, ["--import", "tsx", MAIN, ...words], options, (error, stdout, stderr) => {
       resolve({ code: error ? (typeof error.code === "number" ? error.code : -1) : 0, stdout, stderr });
     });

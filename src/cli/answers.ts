@@ -1,5 +1,6 @@
 import { type Clip, classify } from "../clip/index.ts";
 import { device } from "../tensor/index.ts";
+import { quotedTemplates } from "./asking.ts";
 import { type Input, SHARED_FLAGS } from "./command.ts";
 import { encodePictures } from "./model.ts";
 
@@ -18,23 +19,26 @@ export async function answer(
   question: {
     readonly labels: readonly string[];
     readonly features: Float32Array;
-    readonly about: Readonly<Record<string, string>>;
+    /** the arguments where not given */
+    readonly files?: readonly string[];
+    /** so many labels of each picture; all where not given */
+    readonly topK?: number;
+    readonly about: Readonly<Record<string, string | readonly string[]>>;
   },
 ): Promise<number> {
-  const { labels, features, about } = question;
-  const files = input.some("IMAGE");
+  const { labels, features, about, topK = labels.length, files = input.some("IMAGE") } = question;
   const probabilities = await classify(clip, await encodePictures(clip, files), features);
   const results = files.map((file, i): Answer => {
     const row = probabilities.subarray(i * labels.length, (i + 1) * labels.length);
     const sorted = labels.map((label, k) => ({ label, score: row[k] })).sort((a, b) => b.score - a.score);
-    return { file, labels: sorted };
+    return { file, labels: sorted.slice(0, topK) };
   });
   if (input.has("json")) console.log(JSON.stringify({ ...about, device: (await device()).description, results }));
   else {
     for (const result of results) console.log(show(result, files.length > 1));
     console.log(
       Object.entries(about)
-        .map(([key, value]) => `${key} ${value}`)
+        .map(([key, value]) => `${key} ${typeof value === "string" ? value : quotedTemplates(value)}`)
         .join("   "),
     );
   }

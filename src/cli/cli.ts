@@ -3,11 +3,14 @@ import { type Command, helpOf, Input, UsageError } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
 import { evaluate } from "./eval.ts";
+import { useFeatureCache } from "./features.ts";
 import { indexCommand } from "./index-pictures.ts";
 import { predict } from "./predict.ts";
 import { profileCommand } from "./profile.ts";
+import { prompts } from "./prompts.ts";
 import { recall } from "./recall.ts";
 import { search } from "./search.ts";
+import { taxonomy } from "./taxonomy.ts";
 import { train } from "./train.ts";
 import { VERSION } from "./versions.ts";
 import { zeroShot } from "./zero-shot.ts";
@@ -17,6 +20,8 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["eval", evaluate],
   ["predict", predict],
   ["zero-shot", zeroShot],
+  ["prompts", prompts],
+  ["taxonomy", taxonomy],
   ["embed", embed],
   ["index", indexCommand],
   ["search", search],
@@ -58,6 +63,7 @@ export async function main(words: readonly string[]): Promise<number> {
       console.log(helpOf(name, command));
       return 0;
     }
+    useFeatureCache(!input.has("no-cache"));
     return await command.run(input);
   } catch (error) {
     if (!(error instanceof CoopError)) throw error;

@@ -28,6 +28,7 @@ export interface Command {
 
 export const SHARED_FLAGS: Readonly<Record<string, Flag>> = {
   json: { help: "one JSON document on stdout, everything else on stderr" },
+  "no-cache": { help: "compute all features anew and keep none" },
   help: { help: "show this text" },
 };
 

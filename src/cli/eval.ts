@@ -1,10 +1,10 @@
-import { classFeatures, DEFAULT_TEMPLATE } from "../clip/index.ts";
+import { DEFAULT_TEMPLATE } from "../clip/index.ts";
 import { readFolder } from "../coop/folder.ts";
 import { confusionOf } from "../coop/predict.ts";
 import { formatTable } from "../coop/progress.ts";
 import { accuracy, ofClass, overall, percent } from "../coop/score.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
-import { encodePictures, pathsOf } from "./model.ts";
+import { encodeClasses, encodePictures, pathsOf } from "./model.ts";
 import { openPrompt } from "./prompt.ts";
 
 export const evaluate: Command = {
@@ -24,7 +24,7 @@ learned ones where the prompt has one context for all.`,
     const { classNames, test } = folder;
     const template = input.text("template") ?? DEFAULT_TEMPLATE;
     const learned = await features(classNames);
-    const written = await classFeatures(clip, classNames, [template]);
+    const written = await encodeClasses(clip, classNames, [template]);
     const images = await encodePictures(clip, pathsOf(folder.root, test), "held-out");
     const labels = test.map(({ label }) => label);
     const [zeroShot, coop] = [

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Clip, imageFeatures, loadClip, readPicture } from "../clip/index.ts";
-import { progress } from "../coop/progress.ts";
-import { CoopError, device } from "../tensor/index.ts";
+import { type Clip, loadClip } from "../clip/index.ts";
+import { device } from "../tensor/index.ts";
 import { announce } from "../tensor/runtime.ts";
+
+export { encodeClasses, encodePictures } from "./features.ts";
 
 /** The model that comes with coop. */
 export const TINY_CLIP = fileURLToPath(new URL("../../models/tiny-clip", import.meta.url));
@@ -19,36 +20,6 @@ export const modelSource = (name: string): string => (name === "tiny-clip" ? TIN
 export async function openModel(source = TINY_CLIP): Promise<Clip> {
   announce((await device()).description);
   return loadClip(source);
-}
-
-/**
- * Features [N, E] of picture files, not normalised.
- *
- * @param refused told of each file that is not a picture, which then has no row in the result
- * @throws InputError for the first file that is not a picture, naming it, where `refused` is not given
- */
-export async function encodePictures(
-  clip: Clip,
-  paths: readonly string[],
-  label = "encode",
-  refused?: (path: string, error: CoopError) => void,
-): Promise<Float32Array> {
-  const bar = progress(label, paths.length, paths.length < 16 ? { mode: "silent" } : {});
-  let done = 0;
-  async function* pixels() {
-    for (const path of paths) {
-      try {
-        yield clip.preprocess(await readPicture(path));
-      } catch (error) {
-        if (!refused || !(error instanceof CoopError)) throw error;
-        refused(path, error);
-      }
-      bar.update(++done);
-    }
-  }
-  const features = await imageFeatures(clip, pixels(), Math.min(32, paths.length));
-  bar.finish(`${paths.length} pictures`);
-  return features;
 }
 
 export const pathsOf = (root: string, items: readonly { readonly path: string }[]): string[] =>

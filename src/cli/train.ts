@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { classFeatures, DEFAULT_TEMPLATE } from "../clip/index.ts";
+import { DEFAULT_TEMPLATE } from "../clip/index.ts";
 import { checkRunFolder, writeRunFolder } from "../coop/atomic.ts";
 import { fewShotSplits } from "../coop/few-shot.ts";
 import { fitPrompt } from "../coop/fit.ts";
@@ -16,7 +16,7 @@ import { accuracy, overall, percent } from "../coop/score.ts";
 import { device } from "../tensor/index.ts";
 import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
-import { encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
+import { encodeClasses, encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
 import { versions } from "./versions.ts";
 
 /** Held-out accuracy is asked this often during a training, for the report's curve. */
@@ -68,7 +68,7 @@ async function runTrain(input: Input): Promise<number> {
   for (const note of notes) console.error(note);
 
   const learner = promptLearner(clip, classNames, options);
-  const handWritten = await classFeatures(clip, classNames, [template]);
+  const handWritten = await encodeClasses(clip, classNames, [template]);
   const shown = await encodePictures(clip, pathsOf(folder.root, picked.train), "shots");
   const heldOut = await encodePictures(clip, pathsOf(folder.root, folder.test), "held-out");
   const labelsOf = (items: readonly { label: number }[]) => Int32Array.from(items, ({ label }) => label);

@@ -19,6 +19,8 @@ export interface Clip {
   readonly tokenizer: Tokenizer;
   /** SHA-256 of the weights file. */
   readonly sha256: string;
+  /** How `preprocess` makes its numbers of a picture. */
+  readonly pixels: PreprocessOptions;
   /**
    * Features of pictures, not normalised.
    *
@@ -56,6 +58,7 @@ export async function makeClip({ name, config, params, tokenizer, pixels, sha256
     params,
     tokenizer,
     sha256: hash,
+    pixels,
     logitScale: Math.exp((await params.logitScale.data())[0]),
     encodeImage: image,
     encodeText: (tokens) => text(textBatch(tokens, tokenizer)),

@@ -26,6 +26,7 @@ export {
   type PictureDecoder,
   type PictureLimits,
   readPicture,
+  readPictureFile,
   setPictureDecoder,
 } from "./picture.ts";
 export { clipPreprocess, type PreprocessOptions, preprocess, readPreprocess, resizeBox } from "./preprocess.ts";
@@ -38,7 +39,9 @@ export {
   writeSafetensors,
 } from "./safetensors.ts";
 export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
+export { DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, TEMPLATE_DATASETS, templatesFor } from "./templates.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
+export { isTorchFile, openTorchFile } from "./torch-file.ts";
 export {
   embedTokens,
   encodeEmbeddings,
@@ -48,8 +51,6 @@ export {
   textLayers,
   trainImage,
 } from "./towers.ts";
-export { isTorchFile, openTorchFile } from "./torch-file.ts";
-export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
 export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
-export { classFeatures, classify, DEFAULT_TEMPLATE, fillTemplate } from "./zero-shot.ts";
+export { classFeatures, classify, ensembleFeatures, templateFeatures } from "./zero-shot.ts";

@@ -49,10 +49,15 @@ export async function decodePicture(bytes: Uint8Array, name = "picture", limits:
 
 /** Reads and decodes a picture file (Node). Errors as in decodePicture, and InputError if it cannot be read. */
 export async function readPicture(path: string, limits: PictureLimits = {}): Promise<Picture> {
+  return decodePicture(await readPictureFile(path, limits), path, limits);
+}
+
+/** The bytes of a picture file (Node), not decoded; InputError where there are none, or too many. */
+export async function readPictureFile(path: string, limits: PictureLimits = {}): Promise<Uint8Array> {
   const file = await fileBytes(path);
   try {
     checkBytes(file.size, file.name, limits);
-    return await decodePicture(await file.read(0, file.size), path, limits);
+    return await file.read(0, file.size);
   } finally {
     await file.close();
   }

@@ -1,23 +1,56 @@
 import { InputError } from "../tensor/errors.ts";
-import { compile, free, l2Normalize, matmul, mean, mul, softmax, stack, tensor } from "../tensor/index.ts";
+import { compile, free, l2Normalize, matmul, mul, softmax, tensor } from "../tensor/index.ts";
 import { type Clip, textBatch } from "./clip.ts";
+import { fillTemplate } from "./templates.ts";
 import { encodeText } from "./towers.ts";
 
-/** The template of CLIP's paper. */
-export const DEFAULT_TEMPLATE = "a photo of a {}.";
-
-/** The texts of a template; InputError where it has no place for the name. */
-export function fillTemplate(template: string, classNames: readonly string[]): string[] {
-  if (!template.includes("{}"))
-    throw new InputError(
-      `the template "${template}" has no {} where the class name goes; write for example "a photo of a {}."`,
-    );
-  return classNames.map((name) => template.replaceAll("{}", name.replaceAll("_", " ")));
+/**
+ * Normalised features of one template filled with each name.
+ *
+ * @returns float32 [K, E] row-major
+ * @throws InputError where the template has no place for the name, or a text does not fit the context
+ */
+export async function templateFeatures(
+  clip: Clip,
+  classNames: readonly string[],
+  template: string,
+): Promise<Float32Array> {
+  if (classNames.length === 0) throw new InputError("there are no class names to compare with");
+  const batch = textBatch(clip.tokenize(fillTemplate(template, classNames)), clip.tokenizer);
+  const encode = compile(() => l2Normalize(encodeText(clip.params.text, clip.config, batch)));
+  const features = encode();
+  const values = (await features.data()) as Float32Array;
+  free([features, batch]);
+  encode.free();
+  return values;
 }
 
 /**
- * One normalised feature for each class: the mean of the normalised features of its texts, normalised again
+ * One feature for each class from those of several templates: their mean, normalised again
  * (Radford et al., arXiv 2103.00020, §3.1.4).
+ *
+ * @param features normalised, [K, E] row-major each
+ * @param width E
+ * @returns float32 [K, E] row-major; a single one as it is
+ */
+export function ensembleFeatures(features: readonly Float32Array[], width: number): Float32Array {
+  if (features.length === 0) throw new InputError("there are no templates to ask with");
+  if (features.length === 1) return features[0];
+  const result = new Float32Array(features[0].length);
+  for (let at = 0; at < result.length; at += width) {
+    const sum = Array.from({ length: width }, (_, i) => features.reduce((total, values) => total + values[at + i], 0));
+    const length = Math.hypot(...sum) || 1;
+    result.set(
+      sum.map((value) => value / length),
+      at,
+    );
+  }
+  return result;
+}
+
+/**
+ * One normalised feature for each class, for one template or an ensemble of several: `ensembleFeatures` of the
+ * `templateFeatures` of each.
  *
  * @returns float32 [K, E] row-major
  */
@@ -26,16 +59,9 @@ export async function classFeatures(
   classNames: readonly string[],
   templates: readonly string[],
 ): Promise<Float32Array> {
-  if (classNames.length === 0) throw new InputError("there are no class names to compare with");
-  const batches = templates.map((t) => textBatch(clip.tokenize(fillTemplate(t, classNames)), clip.tokenizer));
-  const average = compile(() =>
-    l2Normalize(mean(stack(batches.map((batch) => l2Normalize(encodeText(clip.params.text, clip.config, batch)))), 0)),
-  );
-  const features = average();
-  const values = (await features.data()) as Float32Array;
-  free([features, batches]);
-  average.free();
-  return values;
+  const features: Float32Array[] = [];
+  for (const template of templates) features.push(await templateFeatures(clip, classNames, template));
+  return ensembleFeatures(features, clip.config.embedDim);
 }
 
 /**

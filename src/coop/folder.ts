@@ -66,7 +66,7 @@ export async function readFolder(dir: string, { seed = 1 }: { readonly seed?: nu
 }
 
 /** The folders of a split layout. A class may be called "train" too: only a train folder of folders makes a split layout. */
-async function findSplits(walk: Walk, folders: string[], dir: string): Promise<Map<Split, string> | undefined> {
+export async function findSplits(walk: Walk, folders: string[], dir: string): Promise<Map<Split, string> | undefined> {
   const found = new Map<Split, string>();
   for (const [split, pattern] of SPLIT_NAMES) {
     const named = folders.filter((name) => pattern.test(name));
@@ -86,13 +86,13 @@ async function findSplits(walk: Walk, folders: string[], dir: string): Promise<M
   );
 }
 
-interface ClassFolder {
+export interface ClassFolder {
   readonly name: string;
   readonly paths: string[];
 }
 
 /** The classes in one folder ("" or a split's), each with at least one picture and a name of its own. */
-async function readClasses(
+export async function readClasses(
   walk: Walk,
   base: string,
   dir: string,
@@ -199,10 +199,10 @@ function refuseOne(classes: ClassFolder[], where: string, flat: boolean): void {
   );
 }
 
-function toItems(classes: readonly ClassFolder[], classNames: readonly string[]): Item[] {
+export function toItems(classes: readonly ClassFolder[], classNames: readonly string[]): Item[] {
   return classes.flatMap(({ paths }, label) => paths.map((path) => ({ path, label, className: classNames[label] })));
 }
 
 /** Two class names with the same result give the same prompt: the tokenizer sees neither capitals nor runs of spaces. */
-const sameName = (name: string): string => name.toLowerCase().replace(/\s+/g, " ").trim();
+export const sameName = (name: string): string => name.toLowerCase().replace(/\s+/g, " ").trim();
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -58,6 +58,21 @@ export function ofClass(confusion: Confusion, label: number): Score {
   return { correct: confusion[label][label], total: confusion[label].reduce((sum, n) => sum + n, 0) };
 }
 
+/** The `most` kinds of mistakes that were made most often: pictures of class `row` taken for class `column`. */
+export function worstPairs(
+  confusion: Confusion,
+  most: number,
+): { row: number; column: number; count: number; total: number }[] {
+  return confusion
+    .flatMap((counts, row) => {
+      const { total } = ofClass(confusion, row);
+      return counts.map((count, column) => ({ row, column, count, total }));
+    })
+    .filter(({ row, column, count }) => count > 0 && row !== column)
+    .sort((a, b) => b.count - a.count || a.row - b.row || a.column - b.column)
+    .slice(0, most);
+}
+
 /** A fraction as "71.2 %"; "–" where there is none. */
 export const percent = (fraction: number, digits = 1): string =>
   Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–";

@@ -31,6 +31,10 @@ export function kindOf(op: Op, { inputs }: KernelCall): string {
 export const choiceOf = (adapter: string, op: Op, call: KernelCall): string | undefined =>
   tuning() === "ignore" ? undefined : choices[adapter]?.[kindOf(op, call)];
 
+/** Everything that was chosen for an adapter, as one text; undefined where choices are still being measured. */
+export const choicesText = (adapter: string): string | undefined =>
+  tuning() === "measure" ? undefined : JSON.stringify(tuning() === "ignore" ? {} : (choices[adapter] ?? {}));
+
 /** Remembers choices, here and where the next process finds them. */
 export async function remember(adapter: string, found: Readonly<Record<string, string>>): Promise<void> {
   choices = merged(choices, { [adapter]: found });

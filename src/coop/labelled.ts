@@ -1,0 +1,54 @@
+import { oneLine } from "../clip/bytes.ts";
+import { InputError } from "../tensor/errors.ts";
+import { type Folder, findSplits, type Item, readClasses, readFolder, toItems } from "./folder.ts";
+import { openWalk, type Skipped } from "./walk.ts";
+
+/** Which pictures of a folder are meant. */
+export type Part = "train" | "val" | "test" | "all";
+
+/** Pictures with the class folder that each lies in. */
+export interface Labelled {
+  /** absolute, links resolved */
+  readonly root: string;
+  /** folder names in code-unit order, underscores as spaces */
+  readonly classNames: readonly string[];
+  readonly items: readonly Item[];
+  /** which pictures these are, for a person: "the pictures of test/" */
+  readonly part: string;
+  readonly skipped: Skipped;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads the pictures of a folder to ask about, without learning from any. Where there are `train/` and `test/` those of
+ * `test/`, else all. Of a folder without splits, "train" and "test" are the halves that `readFolder` makes.
+ *
+ * @throws InputError as `readFolder` does, and where there are no such pictures; one class and one picture are enough
+ */
+export async function readLabelled(dir: string, part?: Part, seed = 1): Promise<Labelled> {
+  const walk = await openWalk(dir);
+  const top = await walk.list("");
+  const splits = await findSplits(walk, top.folders, dir);
+  if (!splits && (part === undefined || part === "all")) {
+    const classes = await readClasses(walk, "", dir, top);
+    const classNames = classes.map(({ name }) => name);
+    const items = toItems(classes, classNames);
+    const left = top.pictures.length;
+    const notes = left ? [`${left} without a class, directly in ${oneLine(dir)}, left out.`] : [];
+    return { root: walk.root, classNames, items, part: "all pictures", skipped: walk.skipped, notes };
+  }
+  const folder = await readFolder(dir, { seed });
+  const asked = part ?? "test";
+  const items = asked === "all" ? [...folder.train, ...folder.val, ...folder.test] : folder[asked];
+  if (items.length === 0)
+    throw new InputError(
+      `${oneLine(dir)} has no ${asked} pictures; its splits are ${splits ? [...splits.values()].join(", ") : "train and test, made by the seed"}`,
+    );
+  return { ...folder, items, part: partName(asked, folder, splits, seed) };
+}
+
+function partName(part: Part, { layout }: Folder, splits: ReadonlyMap<string, string> | undefined, seed: number) {
+  if (part === "all") return "all pictures of all splits";
+  if (layout === "split") return `the pictures of ${splits?.get(part)}/`;
+  return `the half that seed ${seed} ${part === "test" ? "holds out" : "learns from"}`;
+}
