@@ -4,6 +4,7 @@ import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
 import { evaluate } from "./eval.ts";
 import { predict } from "./predict.ts";
+import { probe } from "./probe.ts";
 import { profileCommand } from "./profile.ts";
 import { train } from "./train.ts";
 import { VERSION } from "./versions.ts";
@@ -14,6 +15,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["eval", evaluate],
   ["predict", predict],
   ["zero-shot", zeroShot],
+  ["probe", probe],
   ["embed", embed],
   ["doctor", doctor],
   ["profile", profileCommand],

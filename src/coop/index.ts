@@ -1,10 +1,22 @@
 /** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
 export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
-export { fewShot, fewShotSplits, type Labelled } from "./few-shot.ts";
+export { fewShot, fewShotSplits, type Labelled, shotsAndValidation } from "./few-shot.ts";
 export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
+export {
+  type FittedProbe,
+  fitLinearProbe,
+  type LinearProbe,
+  type ProbeFitter,
+  type ProbeOptions,
+  predictProbe,
+  probeFitter,
+  probeProbabilities,
+} from "./linear-probe.ts";
 export { MersenneTwister } from "./mersenne.ts";
 export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
+export { type ProbeConfig, probeFiles } from "./probe-files.ts";
+export { C_SWEEP, type CSearch, type SearchedProbe, searchC, searchProbe, type Trial } from "./probe-search.ts";
 export {
   layoutPrompts,
   type PackedPrompts,
@@ -37,5 +49,15 @@ export {
   splitsJson,
 } from "./run-files.ts";
 export { batchesPerEpoch, COOP_RECIPE, coopLearningRate, epochBatches, epochsForShots } from "./schedule.ts";
-export { accuracy, type Confusion, confusionMatrix, interval, ofClass, overall, percent, type Score } from "./score.ts";
+export {
+  accuracy,
+  type Confusion,
+  confusionMatrix,
+  interval,
+  meanAndDeviation,
+  ofClass,
+  overall,
+  percent,
+  type Score,
+} from "./score.ts";
 export type { Skipped } from "./walk.ts";
