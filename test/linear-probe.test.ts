@@ -16,7 +16,7 @@ import {
 import { C_SWEEP, C_TRIALS, searchC, searchProbe } from "../src/coop/probe-search.ts";
 import { InputError } from "../src/tensor/errors.ts";
 import { device, read, sum, tensor } from "../src/tensor/index.ts";
-import { SEED } from "./gpu-settings.ts";
+import { EPS, SEED } from "./gpu-settings.ts";
 import { newtonLoss } from "./newton-probe.ts";
 
 const TIMEOUT = { timeout: 60_000 };
@@ -73,13 +73,14 @@ test("cross-entropy keeps its relative precision down to nothing, and so does it
     const others = row.slice(1).map((v) => Math.exp(v - row[0]));
     const total = 1 + others[0] + others[1];
     const exact = Number.isFinite(total) ? Math.log1p(total - 1 < 1e-3 ? others[0] + others[1] : total - 1) : 900;
-    assert.ok(Math.abs(loss[i] - exact) <= 4e-6 * exact, `${row}: ${loss[i]}, not ${exact}`);
+    const reach = 2 * Math.max(...row.map((v) => Math.abs(v - row[0]))); // WGSL lets exp(x) be off by 3 + 2|x| roundings
+    assert.ok(Math.abs(loss[i] - exact) <= (16 + reach) * EPS * exact, `${row}: ${loss[i]}, not ${exact}`);
     const expected = Number.isFinite(total)
       ? [-(others[0] + others[1]) / total, ...others.map((v) => v / total)]
       : [-1, 1, 0];
     expected.forEach((v, k) => {
       assert.ok(
-        Math.abs(slopes[3 * i + k] - v) <= 1e-5 * Math.abs(v) + 1e-37,
+        Math.abs(slopes[3 * i + k] - v) <= (32 + reach) * EPS * Math.abs(v) + 1e-37,
         `${row}: ${slopes[3 * i + k]}, not ${v}`,
       );
     });
@@ -109,7 +110,7 @@ test("the optimum of Newton's method in float64, from C = 1e-6 to 1e6", TIMEOUT,
         fitter.free();
       },
     ),
-    { seed: SEED, numRuns: 8 },
+    { seed: SEED, numRuns: 6 },
   );
 });
 
@@ -261,6 +262,6 @@ test("the whole search: on pictures kept aside, and by folds", TIMEOUT, async ()
   assert.equal(aside.probe.C, aside.search.C);
   const predicted = await predictProbe(aside.probe, validation.features);
   assert.equal(aside.search.accuracy, predicted.filter((label, i) => label === validation.labels[i]).length / 32);
-  const folds = await searchProbe(examples, 4);
+  const folds = await searchProbe(examples, 2);
   assert.ok(folds.search.accuracy > 1 / 3 && folds.search.accuracy <= 1);
 });

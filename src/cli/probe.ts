@@ -3,15 +3,16 @@ import { checkRunFolder, writeRunFolder } from "../coop/atomic.ts";
 import { shotsAndValidation } from "../coop/few-shot.ts";
 import type { Examples } from "../coop/fit.ts";
 import { type Folder, type Item, readFolder } from "../coop/folder.ts";
-import { type FittedProbe, fitLinearProbe, predictProbe } from "../coop/linear-probe.ts";
+import { fitLinearProbe, predictProbe } from "../coop/linear-probe.ts";
 import { confusionOf } from "../coop/predict.ts";
-import { type ProbeConfig, probeFiles } from "../coop/probe-files.ts";
-import { C_TRIALS, type CSearch, searchProbe } from "../coop/probe-search.ts";
-import { formatTable, progress } from "../coop/progress.ts";
-import { accuracy, confusionMatrix, meanAndDeviation, overall, percent, type Score } from "../coop/score.ts";
+import { type ProbeConfig, probeFiles, type ValidationSource } from "../coop/probe-files.ts";
+import { C_TRIALS, searchProbe } from "../coop/probe-search.ts";
+import { progress } from "../coop/progress.ts";
+import { confusionMatrix, overall } from "../coop/score.ts";
 import { device } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
 import { encodePictures, modelName, openModel, pathsOf } from "./model.ts";
+import { printResults, type Result } from "./probe-results.ts";
 import { fewerShots } from "./train.ts";
 import { versions } from "./versions.ts";
 
@@ -40,13 +41,12 @@ val/, else pictures to train on that are no shots, else the shots themselves in 
   run: runProbe,
 };
 
-/** What is measured with one seed. */
-interface Result {
+/** The pictures of one seed. */
+interface Draw {
   readonly seed: number;
-  readonly probe: FittedProbe;
-  readonly search: CSearch | null;
-  readonly validation: ProbeConfig["validation"];
-  readonly scores: { readonly zeroShot: Score; readonly probe: Score };
+  readonly folder: Folder;
+  readonly from: ValidationSource;
+  readonly picked: { readonly train: readonly Item[]; readonly val: readonly Item[] };
 }
 
 async function runProbe(input: Input): Promise<number> {
@@ -62,10 +62,12 @@ async function runProbe(input: Input): Promise<number> {
   const template = input.text("template") ?? DEFAULT_TEMPLATE;
   if (out !== undefined) await checkRunFolder(out);
 
-  const draws: { seed: number; folder: Folder; picked: { train: Item[]; val: Item[] } }[] = [];
+  const draws: Draw[] = [];
   for (const seed of seeds) {
     const folder = await readFolder(dir, { seed });
-    draws.push({ seed, folder, picked: shotsAndValidation(folder, shots, valShots, seed) });
+    const { train, val } = shotsAndValidation(folder, shots, valShots, seed);
+    const from = given === undefined ? validationFrom(folder, train, val) : "none";
+    draws.push({ seed, folder, from, picked: { train, val: from === "val" || from === "train" ? val : [] } });
   }
   const { classNames, root } = draws[0].folder;
   const clip = await openModel(input.text("model"));
@@ -77,24 +79,24 @@ async function runProbe(input: Input): Promise<number> {
 
   const bar = progress("probe", seeds.length * (given === undefined ? C_TRIALS : 1));
   let fits = 0;
-  const tick = () => bar.update(++fits);
   const results: Result[] = [];
-  for (const { seed, folder, picked } of draws) {
+  for (const { seed, folder, from, picked } of draws) {
     const test = examplesOf(folder.test);
-    const validation = given === undefined ? validationOf(folder, picked) : { from: "none" as const, pictures: 0 };
-    const options = { classes: classNames.length };
     const shown = examplesOf(picked.train);
-    const held = validation.from === "folds" ? foldsOf(picked.train) : examplesOf(picked.val);
+    const options = { classes: classNames.length };
     const { probe, search } =
-      validation.from === "none"
+      from === "none"
         ? { probe: await fitLinearProbe(shown, { ...options, C: given ?? DEFAULT_C }), search: null }
-        : await searchProbe(shown, held, options, tick);
+        : await searchProbe(shown, from === "folds" ? foldsOf(picked.train) : examplesOf(picked.val), options, () =>
+            bar.update(++fits),
+          );
     if (!probe.converged) bar.log(`Seed ${seed}: after ${probe.iterations} steps the optimum is not reached.`);
     const predicted = await predictProbe(probe, test.features);
     const scores = {
       zeroShot: overall(await confusionOf(clip, test.features, test.labels, written)),
       probe: overall(confusionMatrix(test.labels, predicted, classNames.length)),
     };
+    const validation = { from, pictures: from === "folds" ? picked.train.length : picked.val.length };
     results.push({ seed, probe, search, validation, scores });
   }
   bar.finish();
@@ -114,7 +116,7 @@ async function runProbe(input: Input): Promise<number> {
     await writeRunFolder(out, probeFiles(probe, config, splits));
   }
   clip.free();
-  print(input, { classes: classNames, shots, template, results, out });
+  printResults(input, { classes: classNames, shots, template, results, out });
   return 0;
 }
 
@@ -139,11 +141,10 @@ async function encoded(clip: Clip, root: string, items: readonly Item[], normali
 }
 
 /** Where the pictures come from that C is chosen by: train has some only where every class has one left. */
-function validationOf(folder: Folder, picked: { train: Item[]; val: Item[] }): ProbeConfig["validation"] {
-  const from = folder.val.length > 0 ? "val" : "train";
-  const seen = new Set(picked.val.map(({ label }) => label)).size;
-  if (from === "val" || seen === folder.classNames.length) return { from, pictures: picked.val.length };
-  return foldsOf(picked.train) > 1 ? { from: "folds", pictures: picked.train.length } : { from: "none", pictures: 0 };
+function validationFrom(folder: Folder, train: readonly Item[], val: readonly Item[]): ValidationSource {
+  if (folder.val.length > 0) return "val";
+  if (new Set(val.map(({ label }) => label)).size === folder.classNames.length) return "train";
+  return foldsOf(train) > 1 ? "folds" : "none";
 }
 
 /** At most as many as a class has shots. */
@@ -154,7 +155,7 @@ function foldsOf(train: readonly Item[]): number {
 }
 
 function notesOf(results: readonly Result[], given: number | undefined): string[] {
-  const from = (kind: Result["validation"]["from"]) => results.some(({ validation }) => validation.from === kind);
+  const from = (kind: ValidationSource) => results.some(({ validation }) => validation.from === kind);
   const notes: string[] = [];
   if (from("folds"))
     notes.push(
@@ -165,57 +166,4 @@ function notesOf(results: readonly Result[], given: number | undefined): string[
       `Not every class has a picture left to choose C by, and there is no second shot: C is ${DEFAULT_C}. Give another with --c.`,
     );
   return notes;
-}
-
-function print(
-  input: Input,
-  {
-    classes,
-    shots,
-    template,
-    results,
-    out,
-  }: {
-    readonly classes: readonly string[];
-    readonly shots: number;
-    readonly template: string;
-    readonly results: readonly Result[];
-    readonly out: string | undefined;
-  },
-): void {
-  const over = (which: "zeroShot" | "probe") => meanAndDeviation(results.map(({ scores }) => accuracy(scores[which])));
-  if (input.has("json")) {
-    const summary = (which: "zeroShot" | "probe") => ({ accuracy: over(which).mean, deviation: over(which).deviation });
-    const seeds = results.map(({ seed, probe, search, validation, scores }) => ({
-      seed,
-      ...{ C: probe.C, loss: probe.loss, iterations: probe.iterations, converged: probe.converged },
-      validation: { ...validation, accuracy: search?.accuracy ?? null },
-      zeroShot: { accuracy: accuracy(scores.zeroShot), ...scores.zeroShot },
-      probe: { accuracy: accuracy(scores.probe), ...scores.probe },
-    }));
-    const both = { zeroShot: summary("zeroShot"), probe: summary("probe") };
-    console.log(JSON.stringify({ classes, shots, template, ...both, seeds, ...(out === undefined ? {} : { out }) }));
-    return;
-  }
-  const names = {
-    zeroShot: `zero-shot "${template}"`,
-    probe: `linear probe, ${shots} ${shots === 1 ? "shot" : "shots"}`,
-  };
-  const rows = (["zeroShot", "probe"] as const).map((which) => {
-    const { mean, deviation } = over(which);
-    const [{ correct, total }] = results.map(({ scores }) => scores[which]);
-    return [names[which], percent(mean), ...(results.length > 1 ? [`±${percent(deviation)}`] : [correct, total])];
-  });
-  const head = ["", "accuracy", ...(results.length > 1 ? ["deviation"] : ["right", "of"])];
-  console.log(formatTable([head, ...rows]));
-  const each = results.map(({ seed, probe, search, scores }) => [
-    seed,
-    percent(accuracy(scores.zeroShot)),
-    percent(accuracy(scores.probe)),
-    Number(probe.C.toPrecision(3)).toExponential().replace("+", ""),
-    search ? percent(search.accuracy) : "–",
-    scores.probe.total,
-  ]);
-  console.log(formatTable([["seed", "zero-shot", "probe", "C", "validation", "pictures"], ...each]).trimEnd());
-  if (out !== undefined) console.log(`\nsaved ${out}`);
 }

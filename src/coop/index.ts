@@ -15,7 +15,7 @@ export {
 } from "./linear-probe.ts";
 export { MersenneTwister } from "./mersenne.ts";
 export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
-export { type ProbeConfig, probeFiles } from "./probe-files.ts";
+export { type ProbeConfig, probeFiles, type ValidationSource } from "./probe-files.ts";
 export { C_SWEEP, type CSearch, type SearchedProbe, searchC, searchProbe, type Trial } from "./probe-search.ts";
 export {
   layoutPrompts,

@@ -50,11 +50,12 @@ const HISTORY = 30;
 /**
  * Multinomial logistic regression on frozen features, as CLIP's and CoOp's linear probe: minimises
  * ½‖W‖² + C · Σᵢ crossEntropy(xᵢWᵀ + b, yᵢ), which is what scikit-learn's LogisticRegression(solver="lbfgs",
- * multi_class="multinomial") minimises; the intercept b is not penalised.
+ * multi_class="multinomial") minimises; the intercept b is not penalised. (For two classes
+ * scikit-learn keeps one vector instead of two; its C is this C / 2.)
  *
  * For large C and classes that can be separated, as few shots in many dimensions can, the cross-entropy goes to 0 and
- * the optimum is flat: about the widest margin, and far away. It still exists and is what is returned here, where
- * scikit-learn's tolerance on the gradient ends earlier, somewhere on the way.
+ * the optimum is flat: about the widest margin, and far away. It still exists and is what is returned here; a
+ * solver that ends at a fixed size of the gradient, as scikit-learn's does, may end earlier, with smaller weights.
  *
  * @param examples features [N, E], as the image tower gives them
  * @throws InputError where features are not finite, labels no classes, or C no finite number above 0

@@ -5,6 +5,11 @@ import type { CSearch } from "./probe-search.ts";
 import { type Splits, splitsJson } from "./run-files.ts";
 import type { Score } from "./score.ts";
 
+/**
+ * What C was chosen by: pictures of val, pictures of train that are no shots, the shots themselves in folds, or nothing.
+ */
+export type ValidationSource = "val" | "train" | "folds" | "none";
+
 /** What a saved probe was made from and how good it is. */
 export interface ProbeConfig {
   readonly model: { readonly name: string; readonly sha256: string };
@@ -14,8 +19,7 @@ export interface ProbeConfig {
   readonly normalized: boolean;
   readonly shots: number;
   readonly seed: number;
-  /** where the pictures that C was chosen by come from */
-  readonly validation: { readonly from: "val" | "train" | "folds" | "none"; readonly pictures: number };
+  readonly validation: { readonly from: ValidationSource; readonly pictures: number };
   /** null where C was given */
   readonly search: CSearch | null;
   /** on the held-out pictures */
