@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fewShot, fewShotSplits } from "../src/coop/few-shot.ts";
+import { fewShot, fewShotSplits, shotsAndValidation } from "../src/coop/few-shot.ts";
 import { MersenneTwister } from "../src/coop/mersenne.ts";
 import { InputError } from "../src/tensor/errors.ts";
 
@@ -180,4 +180,17 @@ test("bad numbers are named, not used", () => {
   assert.throws(() => random.getrandbits(54), InputError);
   assert.throws(() => random.sample([1, 2], 3), /Cannot draw 3 of 2/);
   assert.throws(() => fewShot([{ label: 0 }], 0, random), /shots must be a whole number from 1/);
+});
+
+test("shots and validation: the same shots; without val, train pictures that are no shots", () => {
+  const items = (split: string, n: number) => range(n).map((i) => ({ label: i % 3, id: `${split}${i}` }));
+  const [train, val] = [items("t", 24), items("v", 12)];
+  for (const seed of [1, 2, 3]) {
+    assert.deepEqual(shotsAndValidation({ train, val }, 4, 4, seed), fewShotSplits({ train, val }, 4, seed));
+    const without = shotsAndValidation({ train, val: [] }, 5, 2, seed);
+    assert.deepEqual(without.train, fewShotSplits({ train, val: [] }, 5, seed).train);
+    assert.equal(without.val.length, 6);
+    assert.ok(without.val.every((item) => train.includes(item) && !without.train.includes(item)));
+    assert.deepEqual(shotsAndValidation({ train, val: [] }, 8, 2, seed).val, []);
+  }
 });

@@ -1,4 +1,7 @@
+export type { EndReason, LbfgsOptions, LbfgsState } from "./descend.ts";
 export { checkpoint, customVjp, grad, jvp, valueAndGrad, vjp } from "./grad.ts";
+export { type Minimizer, type Minimum, minimize, minimizer } from "./lbfgs.ts";
+export { type LinePoint, type LineSearchOptions, strongWolfe } from "./line-search.ts";
 export {
   type AdamWOptions,
   type AdamWState,

@@ -6,6 +6,7 @@ import { evaluate } from "./eval.ts";
 import { useFeatureCache } from "./features.ts";
 import { indexCommand } from "./index-pictures.ts";
 import { predict } from "./predict.ts";
+import { probe } from "./probe.ts";
 import { profileCommand } from "./profile.ts";
 import { prompts } from "./prompts.ts";
 import { recall } from "./recall.ts";
@@ -22,6 +23,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["zero-shot", zeroShot],
   ["prompts", prompts],
   ["taxonomy", taxonomy],
+  ["probe", probe],
   ["embed", embed],
   ["index", indexCommand],
   ["search", search],

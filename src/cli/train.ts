@@ -181,7 +181,11 @@ function defaultOut(dir: string, shots: number): string {
 }
 
 /** Says which classes have fewer pictures to learn from than were asked for. */
-function fewerShots(classNames: readonly string[], shown: readonly { label: number }[], shots: number): string[] {
+export function fewerShots(
+  classNames: readonly string[],
+  shown: readonly { label: number }[],
+  shots: number,
+): string[] {
   const counts = classNames.map((_, label) => shown.filter((item) => item.label === label).length);
   const few = classNames.flatMap((name, label) => (counts[label] < shots ? [`${name} (${counts[label]})`] : []));
   if (few.length === 0) return [];

@@ -35,3 +35,20 @@ export function fewShotSplits<T extends Labelled>(
   const train = fewShot(splits.train, shots, random);
   return { train, val: fewShot(splits.val, Math.min(shots, 4), random) };
 }
+
+/**
+ * Shots as `fewShotSplits` draws them, and pictures to choose a setting by: `valShots` a class from val, from the same
+ * generator; where there is no val, from the train pictures that are no shots. Classes that have none left give none.
+ */
+export function shotsAndValidation<T extends Labelled>(
+  splits: { readonly train: readonly T[]; readonly val: readonly T[] },
+  shots: number,
+  valShots: number,
+  seed: number,
+): { train: T[]; val: T[] } {
+  const random = new MersenneTwister(seed);
+  const train = fewShot(splits.train, shots, random);
+  const taken = new Set(train);
+  const pool = splits.val.length > 0 ? splits.val : splits.train.filter((item) => !taken.has(item));
+  return { train, val: fewShot(pool, valShots, random) };
+}

@@ -17,11 +17,28 @@ export {
   type Nearest,
   normalizeRows,
 } from "./feature-search.ts";
-export { fewShot, fewShotSplits, type Labelled } from "./few-shot.ts";
+export {
+  fewShot,
+  fewShotSplits,
+  type Labelled,
+  shotsAndValidation,
+} from "./few-shot.ts";
 export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
+export {
+  type FittedProbe,
+  fitLinearProbe,
+  type LinearProbe,
+  type ProbeFitter,
+  type ProbeOptions,
+  predictProbe,
+  probeFitter,
+  probeProbabilities,
+} from "./linear-probe.ts";
 export { MersenneTwister } from "./mersenne.ts";
 export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
+export { type ProbeConfig, probeFiles, type ValidationSource } from "./probe-files.ts";
+export { C_SWEEP, type CSearch, type SearchedProbe, searchC, searchProbe, type Trial } from "./probe-search.ts";
 export {
   layoutPrompts,
   type PackedPrompts,
@@ -55,5 +72,15 @@ export {
   splitsJson,
 } from "./run-files.ts";
 export { batchesPerEpoch, COOP_RECIPE, coopLearningRate, epochBatches, epochsForShots } from "./schedule.ts";
-export { accuracy, type Confusion, confusionMatrix, interval, ofClass, overall, percent, type Score } from "./score.ts";
+export {
+  accuracy,
+  type Confusion,
+  confusionMatrix,
+  interval,
+  meanAndDeviation,
+  ofClass,
+  overall,
+  percent,
+  type Score,
+} from "./score.ts";
 export type { Skipped } from "./walk.ts";

@@ -76,3 +76,9 @@ export function worstPairs(
 /** A fraction as "71.2 %"; "–" where there is none. */
 export const percent = (fraction: number, digits = 1): string =>
   Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–";
+
+/** Mean and standard deviation over all of several numbers (not an estimate from a sample), as over CoOp's seeds. */
+export function meanAndDeviation(values: readonly number[]): { mean: number; deviation: number } {
+  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+  return { mean, deviation: Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length) };
+}
