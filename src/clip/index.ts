@@ -35,7 +35,16 @@ export {
   type TensorToStore,
   writeSafetensors,
 } from "./safetensors.ts";
-export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
+export {
+  type FetchOptions,
+  folderFiles,
+  type Layout,
+  type Loading,
+  type ModelFiles,
+  modelFiles,
+  type OpenFile,
+  urlFiles,
+} from "./source.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
 export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
 export { storeWeights } from "./weights.ts";

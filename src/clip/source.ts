@@ -1,5 +1,8 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { type ByteSource, blobBytes, fileBytes, oneLine } from "./bytes.ts";
+import { BlobSink, receive } from "./download.ts";
+import { hasFiles, PageError, StatusError } from "./http.ts";
+import { checkFileName, hubName, hubPage, OPENAI_MODELS, openClipName, unknownSource } from "./model-names.ts";
 
 /** Whose names the files and their tensors bear. */
 export type Layout = "hf" | "openai" | "open_clip";
@@ -24,55 +27,132 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
 }
 
+/** An open file of a model. */
+export interface OpenFile extends ByteSource {
+  /** In hexadecimal, where it was computed when the file was checked. */
+  readonly sha256?: string;
+  close?(): Promise<void>;
+}
+
 /** The files of a model, wherever they are. */
 export interface ModelFiles {
-  /** As it was given: a folder or an address. */
+  /** As it was given: a folder, a file, an address, a model's name. */
   readonly name: string;
-  /** Whose layout to read where the files come in several. */
+  /** Whose layout to read; undefined where the files have to tell. */
   readonly layout?: Layout;
+  /** The weights file, where the source names one. */
+  readonly weights?: string;
   /** Opens a file; undefined where there is none of that name. */
-  open(file: string): Promise<(ByteSource & { close?(): Promise<void> }) | undefined>;
+  open(file: string): Promise<OpenFile | undefined>;
+  /** What to tell a person who needs a file that `open` did not find; undefined where it is simply not there. */
+  whyMissing?(file: string): string | undefined;
 }
 
 /** A folder on disk (Node). */
 export async function folderFiles(path: string): Promise<ModelFiles> {
-  const { stat } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  const info = await stat(path).catch(() => undefined);
-  if (!info)
+  const kind = await kindOf(path);
+  if (!kind)
     throw new InputError(
       `${oneLine(path)}: there is no such model folder; give a folder with config.json, model.safetensors and tokenizer.json`,
     );
-  if (!info.isDirectory())
+  if (kind === "file")
     throw new InputError(`${oneLine(path)} is not a folder; give the folder that holds the model's files`);
+  const { join } = await import("node:path");
   return {
     name: path,
     async open(file) {
-      const full = join(path, file);
-      const found = await stat(full).catch(() => undefined);
-      return found ? fileBytes(full) : undefined;
+      const full = join(path, checkFileName(file));
+      return (await kindOf(full)) ? fileBytes(full) : undefined;
     },
   };
 }
 
-/** Files under an address, fetched whole: for the small models that a page ships with. */
-export function urlFiles(base: string): ModelFiles {
-  const root = base.endsWith("/") ? base : `${base}/`;
+/** A weights file on disk and the files beside it (Node). */
+async function besideFile(path: string): Promise<ModelFiles> {
+  if (!WEIGHTS.test(path))
+    throw new InputError(
+      `${oneLine(path)} is no weights file by its name (.safetensors, .pt, .pth, .bin); give one, or the folder of a model`,
+    );
+  const { basename, dirname } = await import("node:path");
+  return { ...(await folderFiles(dirname(path))), name: path, weights: basename(path) };
+}
+
+const WEIGHTS = /\.(?:safetensors|pt|pth|bin)$/;
+
+async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
+  const { stat } = await import("node:fs/promises");
+  const info = await stat(path).catch(() => undefined);
+  return info && (info.isDirectory() ? "folder" : "file");
+}
+
+/**
+ * Files under an address, fetched whole and not kept: for the small models that a page ships with. Where the address is
+ * that of a weights file, the others are looked for beside it. A web page is never taken for a file.
+ */
+export function urlFiles(address: string, options: FetchOptions = {}): ModelFiles {
+  const url = new URL(address, globalThis.location?.href);
+  const [, weights] = /\/([^/]+)$/.exec(WEIGHTS.test(url.pathname) ? url.pathname : "") ?? [];
+  const root = weights ? new URL(".", url) : new URL(`${url.pathname.replace(/\/?$/, "/")}`, url);
+  const count = tally(options.onProgress);
+  const pages = new Map<string, string>();
   return {
-    name: base,
+    name: address,
+    weights,
+    whyMissing: (file) => pages.get(file),
     async open(file) {
-      const response = await fetch(root + file);
-      if (response.status === 404) return undefined;
-      if (!response.ok)
-        throw new InputError(`${root}${file}: the server answered ${response.status} ${response.statusText}`);
-      return blobBytes(await response.blob(), root + file);
+      checkFileName(file);
+      const path = file.split("/").map(encodeURIComponent).join("/");
+      const from = file === weights ? url.href : new URL(path, root).href;
+      const sink = new BlobSink();
+      try {
+        await receive({ url: from, signal: options.signal, onBytes: count(file) }, sink);
+      } catch (error) {
+        if (error instanceof StatusError && error.status === 404) return undefined;
+        if (!(error instanceof PageError)) throw error;
+        pages.set(file, error.message);
+        return undefined;
+      }
+      return blobBytes(sink.whole(), from);
     },
   };
 }
 
-/** The files of a source as a person names it: an address, or else a folder. */
-export const modelFiles = async (source: string): Promise<ModelFiles> =>
-  /^https?:\/\//.test(source) ? urlFiles(source) : folderFiles(source);
+/**
+ * The files of a model as a person names it. In this order: an address (`https://…`, a model's page on the hub too); OpenAI's name of one of its models
+ * (`RN50`, `ViT-B/32`); `open_clip:` or `hf-hub:` with a name; a folder or a weights file on disk; a model of the hub
+ * (`org/name`, `org/name@revision`). Models of the hub and OpenAI's are fetched, checked and kept; see docs/models.md.
+ *
+ * @throws InputError where the source is none of these
+ * @example
+ * const files = await modelFiles("openai/clip-vit-base-patch32", { onProgress: ({ loaded }) => show(loaded) });
+ */
+export async function modelFiles(source: string, options: FetchOptions = {}): Promise<ModelFiles> {
+  const page = hubPage(source);
+  if (!page && /^https?:\/\//i.test(source)) return urlFiles(source, options);
+  const { hubFiles, openAiFiles } = await (hasFiles ? import("./hub-node.ts") : import("./hub-browser.ts"));
+  if (Object.hasOwn(OPENAI_MODELS, source)) return openAiFiles(source, OPENAI_MODELS[source], options);
+  const openClip = openClipName(source);
+  if (openClip)
+    return "sha256" in openClip
+      ? openAiFiles(source, openClip, options)
+      : hubFiles({ ...openClip, name: source, layout: "open_clip" }, options);
+  const kind = hasFiles ? await kindOf(source) : undefined;
+  if (kind) return kind === "folder" ? folderFiles(source) : besideFile(source);
+  if (!hasFiles && /^\.{0,2}\//.test(source)) return urlFiles(source, options);
+  return hubFiles({ ...(page ?? hubName(source) ?? unknownSource(source)), name: source }, options);
+}
+
+/** Adds up what is fetched of several files: gives each file's own listener. */
+export function tally(onProgress: FetchOptions["onProgress"]) {
+  const files = new Map<string, readonly [loaded: number, total: number | undefined]>();
+  return (file: string, size?: number) =>
+    (loaded: number, total: number | undefined = size): void => {
+      files.set(file, [loaded, total]);
+      const known = [...files.values()].every(([, total]) => total !== undefined);
+      const sum = (part: 0 | 1) => [...files.values()].reduce((all, pair) => all + (pair[part] ?? 0), 0);
+      onProgress?.({ file, loaded: sum(0), total: known ? sum(1) : 0 });
+    };
+}
 
 const MAX_JSON = 2 ** 26;
 
@@ -95,8 +175,9 @@ export async function readJson(files: ModelFiles, file: string): Promise<unknown
 }
 
 /** SHA-256 of a file in hexadecimal. */
-export async function sha256(source: ByteSource): Promise<string> {
-  if (typeof process !== "undefined" && process.versions?.node) {
+export async function sha256(source: OpenFile): Promise<string> {
+  if (source.sha256 !== undefined) return source.sha256;
+  if (hasFiles) {
     const { createHash } = await import("node:crypto");
     const hash = createHash("sha256");
     const piece = 2 ** 24;
