@@ -286,10 +286,15 @@ test("a cache that may only be read serves what it has", { ...limit, skip: proce
   const { hub, cache } = await setup(t);
   assert.ok(await text(await modelFiles(REPO), "config.json"));
   hub.add(REPO, { "config.json": { body: CONFIG } }, LATER);
-  for (const folder of ["", "refs", "snapshots", "blobs"]) chmodSync(join(cache, folder), 0o555);
-  t.after(() => ["", "refs", "snapshots", "blobs"].forEach((folder) => chmodSync(join(cache, folder), 0o755)));
-  await fails(text(await modelFiles(REPO), "config.json"), "not permitted", "HF_HOME");
-  assert.deepEqual(await text(await modelFiles(REPO, { revision: COMMIT }), "config.json"), CONFIG);
+  const allow = (mode: number) =>
+    ["", "refs", "snapshots", "blobs"].forEach((folder) => chmodSync(join(cache, folder), mode));
+  allow(0o555);
+  try {
+    await fails(text(await modelFiles(REPO), "config.json"), "not permitted", "HF_HOME");
+    assert.deepEqual(await text(await modelFiles(REPO, { revision: COMMIT }), "config.json"), CONFIG);
+  } finally {
+    allow(0o755);
+  }
 });
 
 test("two loads at once fetch each file once; an aborted one says why", limit, async (t) => {

@@ -1,8 +1,9 @@
 import { FormatError } from "../tensor/errors.ts";
 import { fileBytes } from "./bytes.ts";
 import { type Delivery, receive, type Sink } from "./download.ts";
-import { PageError, shown, sleep } from "./http.ts";
+import { PageError, shown } from "./http.ts";
 import { unwritable } from "./hub-cache-node.ts";
+import { sleep } from "./patience.ts";
 import { sha256 as hashOf } from "./source.ts";
 
 /** A file to be fetched to a place on disk. */

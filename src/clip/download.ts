@@ -1,17 +1,6 @@
 import { FormatError } from "../tensor/errors.ts";
-import {
-  type Answer,
-  type Asking,
-  ask,
-  failure,
-  hasFiles,
-  PageError,
-  Patience,
-  StatusError,
-  shown,
-  Unreachable,
-  Watch,
-} from "./http.ts";
+import { type Answer, type Asking, ask, failure, hasFiles, PageError, StatusError, shown } from "./http.ts";
+import { Patience, Unreachable, Watch } from "./patience.ts";
 
 /** What is fetched, and what is known of it beforehand. */
 export interface Delivery extends Pick<Asking, "token" | "signal"> {

@@ -1,9 +1,10 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { type ByteSource, blobBytes, oneLine } from "./bytes.ts";
 import { BlobSink, type Delivery, receive } from "./download.ts";
-import { StatusError, shown, Unreachable } from "./http.ts";
+import { StatusError, shown } from "./http.ts";
 import { absentAt, fileAddress, HUB, type HubModel, isCommit, OPENAI, revisionOf } from "./hub.ts";
 import { checkFileName, type OpenAiWeights } from "./model-names.ts";
+import { Unreachable } from "./patience.ts";
 import { type FetchOptions, type ModelFiles, sha256, tally } from "./source.ts";
 
 /** What a page keeps between visits: checked files by their addresses. */

@@ -1,7 +1,7 @@
 import { InputError } from "../tensor/errors.ts";
 import { fileBytes, oneLine } from "./bytes.ts";
 import { download } from "./download-node.ts";
-import { Patience, shown, Unreachable } from "./http.ts";
+import { shown } from "./http.ts";
 import {
   type Access,
   type Described,
@@ -15,6 +15,7 @@ import {
 } from "./hub.ts";
 import { type HubPlace, hubPlace, repoCache } from "./hub-cache-node.ts";
 import { checkFileName, type OpenAiWeights } from "./model-names.ts";
+import { Patience, Unreachable } from "./patience.ts";
 import { type FetchOptions, type ModelFiles, type OpenFile, sha256, tally } from "./source.ts";
 
 /** The files of a model of the hub, kept in the cache that Hugging Face's own tools use. */

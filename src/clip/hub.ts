@@ -1,7 +1,8 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { oneLine } from "./bytes.ts";
-import { type Answer, type Asking, ask, StatusError, Watch } from "./http.ts";
+import { type Answer, type Asking, ask, StatusError } from "./http.ts";
 import { checkRevision, type HubName } from "./model-names.ts";
+import { Watch } from "./patience.ts";
 import type { FetchOptions, Layout } from "./source.ts";
 
 export const HUB = "https://huggingface.co";
