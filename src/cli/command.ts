@@ -34,7 +34,7 @@ export const SHARED_FLAGS: Readonly<Record<string, Flag>> = {
 
 export const MODEL_FLAG: Flag = {
   value: "SRC",
-  help: "folder or address of a CLIP model (default: the tiny CLIP that comes with coop)",
+  help: "a CLIP: folder, weights file, address, or a name such as openai/clip-vit-base-patch32 or RN50 (default: the tiny CLIP of coop)",
 };
 
 /** The arguments of a command, read and checked on demand. */

@@ -38,7 +38,16 @@ export {
   type TensorToStore,
   writeSafetensors,
 } from "./safetensors.ts";
-export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
+export {
+  type FetchOptions,
+  folderFiles,
+  type Layout,
+  type Loading,
+  type ModelFiles,
+  modelFiles,
+  type OpenFile,
+  urlFiles,
+} from "./source.ts";
 export { DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, TEMPLATE_DATASETS, templatesFor } from "./templates.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
 export { isTorchFile, openTorchFile } from "./torch-file.ts";

@@ -9,7 +9,8 @@ import { type OpenClipConfig, readOpenClipConfig } from "./open-clip-config.ts";
 import { openTokenizer } from "./open-tokenizer.ts";
 import { openWeights } from "./open-weights.ts";
 import { clipPreprocess, type PreprocessOptions, readPreprocess } from "./preprocess.ts";
-import { type FetchOptions, type ModelFiles, modelFiles, readJson } from "./source.ts";
+import { readJson } from "./read-file.ts";
+import { type FetchOptions, type ModelFiles, missingFile, modelFiles } from "./source.ts";
 import { loadWeights } from "./weights.ts";
 
 export interface LoadOptions extends FetchOptions {
@@ -57,15 +58,17 @@ async function describe(files: ModelFiles, { tensors, name }: Checkpoint, file: 
   if (isHuggingFace(tensors)) {
     const json = await readJson(files, "config.json");
     if (json === undefined)
-      throw new FormatError(`${files.name}: there is no config.json in it; Hugging Face's layout has one`);
+      throw missingFile(files, "config.json", "there is no config.json in it; Hugging Face's layout has one");
     const config = readConfig(json, `${files.name}/config.json`);
     return { config, pixels: await pixelsOf(files, config) };
   }
   const given = await readJson(files, "open_clip_config.json");
   if (given === undefined) {
     if (files.layout === "open_clip" || file.startsWith("open_clip"))
-      throw new FormatError(
-        `${files.name}: there is no open_clip_config.json in it; without one nothing says whether the model uses GELU or QuickGELU`,
+      throw missingFile(
+        files,
+        "open_clip_config.json",
+        "there is no open_clip_config.json in it; without one nothing says whether the model uses GELU or QuickGELU",
       );
     const config = inferConfig(tensors, name);
     return { config, pixels: await pixelsOf(files, config) };

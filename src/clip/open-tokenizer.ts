@@ -1,7 +1,8 @@
 import { FormatError } from "../tensor/errors.ts";
 import { clipTokenizerJson } from "./bpe.ts";
 import type { TextConfig } from "./config.ts";
-import { type FetchOptions, type ModelFiles, modelFiles, readJson, readText } from "./source.ts";
+import { readJson, readText } from "./read-file.ts";
+import { type FetchOptions, type ModelFiles, modelFiles } from "./source.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 /** Rows of the token embedding of every model that OpenAI's tokenizer serves. */

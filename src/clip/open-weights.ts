@@ -1,8 +1,8 @@
 import { FormatError } from "../tensor/errors.ts";
-import type { ByteSource } from "./bytes.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { readJson, sha256, sha256OfText } from "./read-file.ts";
 import { openSafetensors } from "./safetensors.ts";
-import { type ModelFiles, readJson, sha256, sha256OfText } from "./source.ts";
+import { type ModelFiles, missingFile, type OpenFile } from "./source.ts";
 import { isTorchFile, openTorchFile } from "./torch-file.ts";
 
 /** The weights of a model, open until `close`. */
@@ -14,8 +14,6 @@ export interface OpenWeights {
   sha256(): Promise<string>;
   close(): Promise<void>;
 }
-
-type OpenFile = ByteSource & { close?(): Promise<void> };
 
 const HUGGING_FACE = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
 const OPEN_CLIP = ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"];
@@ -36,8 +34,10 @@ export async function openWeights(files: ModelFiles): Promise<OpenWeights> {
     const source = await files.open(file);
     if (source) return openOne(source, file);
   }
-  throw new FormatError(
-    `${files.name}: there are no weights in it; looked for ${names.join(", ")}. A .pt file is given by its own path.`,
+  throw missingFile(
+    files,
+    names[0],
+    `there are no weights in it; looked for ${names.join(", ")}. A .pt file is given by its own path.`,
   );
 }
 
@@ -104,7 +104,7 @@ function joined(
   };
 }
 
-async function hashOf(opened: ReadonlyMap<string, { source: ByteSource }>): Promise<string> {
+async function hashOf(opened: ReadonlyMap<string, { source: OpenFile }>): Promise<string> {
   const lines: string[] = [];
   for (const shard of [...opened.keys()].sort()) lines.push(`${await sha256(opened.get(shard)!.source)}  ${shard}\n`);
   return sha256OfText(lines.join(""));

@@ -1,5 +1,8 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { type ByteSource, blobBytes, fileBytes, oneLine } from "./bytes.ts";
+import { BlobSink, receive } from "./download.ts";
+import { hasFiles, PageError, StatusError } from "./http.ts";
+import { checkFileName, hubName, hubPage, OPENAI_MODELS, openClipName, unknownSource } from "./model-names.ts";
 
 /** Whose names the files and their tensors bear. */
 export type Layout = "hf" | "openai" | "open_clip";
@@ -24,121 +27,133 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
 }
 
+/** An open file of a model. */
+export interface OpenFile extends ByteSource {
+  /** In hexadecimal, where it was computed when the file was checked. */
+  readonly sha256?: string;
+  close?(): Promise<void>;
+}
+
 /** The files of a model, wherever they are. */
 export interface ModelFiles {
-  /** As it was given: a folder or an address. */
+  /** As it was given: a folder, a file, an address, a model's name. */
   readonly name: string;
-  /** Whose layout to read where the files come in several. */
+  /** Whose layout to read; undefined where the files have to tell. */
   readonly layout?: Layout;
-  /** The file of the weights, where it was given by name. */
+  /** The weights file, where the source names one. */
   readonly weights?: string;
   /** Opens a file; undefined where there is none of that name. */
-  open(file: string): Promise<(ByteSource & { close?(): Promise<void> }) | undefined>;
+  open(file: string): Promise<OpenFile | undefined>;
+  /** What to tell a person who needs a file that `open` did not find; undefined where it is simply not there. */
+  whyMissing?(file: string): string | undefined;
 }
 
 /** A folder on disk (Node). */
 export async function folderFiles(path: string): Promise<ModelFiles> {
-  const { stat } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  const info = await stat(path).catch(() => undefined);
-  if (!info)
+  const kind = await kindOf(path);
+  if (!kind)
     throw new InputError(
       `${oneLine(path)}: there is no such model folder; give a folder with config.json, model.safetensors and tokenizer.json`,
     );
-  if (!info.isDirectory())
+  if (kind === "file")
     throw new InputError(`${oneLine(path)} is not a folder; give the folder that holds the model's files`);
+  const { join } = await import("node:path");
   return {
     name: path,
     async open(file) {
-      const full = join(path, file);
-      const found = await stat(full).catch(() => undefined);
-      return found ? fileBytes(full) : undefined;
+      const full = join(path, checkFileName(file));
+      return (await kindOf(full)) ? fileBytes(full) : undefined;
     },
   };
 }
 
-/** Files under an address, fetched whole: for the small models that a page ships with. */
-export function urlFiles(base: string): ModelFiles {
-  const root = base.endsWith("/") ? base : `${base}/`;
+/** A weights file on disk and the files beside it (Node). */
+async function besideFile(path: string): Promise<ModelFiles> {
+  if (!WEIGHTS.test(path))
+    throw new InputError(
+      `${oneLine(path)} is no weights file by its name (.safetensors, .pt, .pth, .bin); give one, or the folder of a model`,
+    );
+  const { basename, dirname } = await import("node:path");
+  return { ...(await folderFiles(dirname(path))), name: path, weights: basename(path) };
+}
+
+const WEIGHTS = /\.(?:safetensors|pt|pth|bin)$/;
+
+async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
+  const { stat } = await import("node:fs/promises");
+  const info = await stat(path).catch(() => undefined);
+  return info && (info.isDirectory() ? "folder" : "file");
+}
+
+/**
+ * Files under an address, fetched whole and not kept: for the small models that a page ships with. Where the address is
+ * that of a weights file, the others are looked for beside it. A web page is never taken for a file.
+ */
+export function urlFiles(address: string, options: FetchOptions = {}): ModelFiles {
+  const url = new URL(address, globalThis.location?.href);
+  const [, weights] = /\/([^/]+)$/.exec(WEIGHTS.test(url.pathname) ? url.pathname : "") ?? [];
+  const root = weights ? new URL(".", url) : new URL(`${url.pathname.replace(/\/?$/, "/")}`, url);
+  const count = tally(options.onProgress);
+  const pages = new Map<string, string>();
   return {
-    name: base,
+    name: address,
+    weights,
+    whyMissing: (file) => pages.get(file),
     async open(file) {
-      const response = await fetch(root + file);
-      if (response.status === 404) return undefined;
-      if (!response.ok)
-        throw new InputError(`${root}${file}: the server answered ${response.status} ${response.statusText}`);
-      return blobBytes(await response.blob(), root + file);
+      checkFileName(file);
+      const path = file.split("/").map(encodeURIComponent).join("/");
+      const from = file === weights ? url.href : new URL(path, root).href;
+      const sink = new BlobSink();
+      try {
+        await receive({ url: from, signal: options.signal, onBytes: count(file) }, sink);
+      } catch (error) {
+        if (error instanceof StatusError && error.status === 404) return undefined;
+        if (!(error instanceof PageError)) throw error;
+        pages.set(file, error.message);
+        return undefined;
+      }
+      return blobBytes(sink.whole(), from);
     },
   };
 }
 
-/** The files of a source as a person names it: an address, or else a folder. */
-export const modelFiles = async (source: string, _options: FetchOptions = {}): Promise<ModelFiles> =>
-  /^https?:\/\//.test(source) ? urlFiles(source) : folderFiles(source);
-
-const MAX_TEXT = 2 ** 26;
-
-/** A text file of the model, unpacked if its name ends in .gz; undefined where it is absent. */
-export async function readText(files: ModelFiles, file: string): Promise<string | undefined> {
-  const source = await files.open(file);
-  if (!source) return undefined;
-  try {
-    if (source.size > MAX_TEXT)
-      throw new FormatError(`${source.name}: ${source.size} bytes are too many for this file`);
-    const bytes = await source.read(0, source.size);
-    return file.endsWith(".gz") ? await unpack(bytes, source.name) : new TextDecoder().decode(bytes);
-  } finally {
-    await source.close?.();
-  }
+/**
+ * The files of a model as a person names it. In this order: an address (`https://…`, a model's page on the hub too); OpenAI's name of one of its models
+ * (`RN50`, `ViT-B/32`); `open_clip:` or `hf-hub:` with a name; a folder or a weights file on disk; a model of the hub
+ * (`org/name`, `org/name@revision`). Models of the hub and OpenAI's are fetched, checked and kept; see docs/models.md.
+ *
+ * @throws InputError where the source is none of these
+ * @example
+ * const files = await modelFiles("openai/clip-vit-base-patch32", { onProgress: ({ loaded }) => show(loaded) });
+ */
+export async function modelFiles(source: string, options: FetchOptions = {}): Promise<ModelFiles> {
+  const page = hubPage(source);
+  if (!page && /^https?:\/\//i.test(source)) return urlFiles(source, options);
+  const { hubFiles, openAiFiles } = await (hasFiles ? import("./hub-node.ts") : import("./hub-browser.ts"));
+  if (Object.hasOwn(OPENAI_MODELS, source)) return openAiFiles(source, OPENAI_MODELS[source], options);
+  const openClip = openClipName(source);
+  if (openClip)
+    return "sha256" in openClip
+      ? openAiFiles(source, openClip, options)
+      : hubFiles({ ...openClip, name: source, layout: "open_clip" }, options);
+  const kind = hasFiles ? await kindOf(source) : undefined;
+  if (kind) return kind === "folder" ? folderFiles(source) : besideFile(source);
+  if (!hasFiles && /^\.{0,2}\//.test(source)) return urlFiles(source, options);
+  return hubFiles({ ...(page ?? hubName(source) ?? unknownSource(source)), name: source }, options);
 }
 
-async function unpack(bytes: Uint8Array, name: string): Promise<string> {
-  const packed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
-  const reader = packed.pipeThrough(new DecompressionStream("gzip")).getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return text + decoder.decode();
-      text += decoder.decode(value, { stream: true });
-      if (text.length > MAX_TEXT) break;
-    }
-  } catch (cause) {
-    throw new FormatError(`${name}: it is not packed with gzip, or damaged; fetch it again`, { cause });
-  }
-  await reader.cancel();
-  throw new FormatError(`${name}: it unpacks to more than ${MAX_TEXT} characters`);
+/** Adds up what is fetched of several files: gives each file's own listener. */
+export function tally(onProgress: FetchOptions["onProgress"]) {
+  const files = new Map<string, readonly [loaded: number, total: number | undefined]>();
+  return (file: string, size?: number) =>
+    (loaded: number, total: number | undefined = size): void => {
+      files.set(file, [loaded, total]);
+      const known = [...files.values()].every(([, total]) => total !== undefined);
+      const sum = (part: 0 | 1) => [...files.values()].reduce((all, pair) => all + (pair[part] ?? 0), 0);
+      onProgress?.({ file, loaded: sum(0), total: known ? sum(1) : 0 });
+    };
 }
 
-/** A JSON file of the model, parsed; undefined where it is absent. */
-export async function readJson(files: ModelFiles, file: string): Promise<unknown> {
-  const text = await readText(files, file);
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(`${files.name}/${file}: not JSON (${(error as Error).message}); fetch it again`);
-  }
-}
-
-/** SHA-256 of a file in hexadecimal. */
-export async function sha256(source: ByteSource): Promise<string> {
-  if (typeof process !== "undefined" && process.versions?.node) {
-    const { createHash } = await import("node:crypto");
-    const hash = createHash("sha256");
-    const piece = 2 ** 20; // what is read becomes garbage
-    for (let at = 0; at < source.size; at += piece)
-      hash.update(await source.read(at, Math.min(piece, source.size - at)));
-    return hash.digest("hex");
-  }
-  return digestOf((await source.read(0, source.size)) as Uint8Array<ArrayBuffer>);
-}
-
-export const sha256OfText = (text: string): Promise<string> =>
-  digestOf(new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>);
-
-async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+/** The error for a file that a model must have and has not; `otherwise` says so where the source has no better reason. */
+export const missingFile = (files: ModelFiles, file: string, otherwise: string): FormatError =>
+  new FormatError(files.whyMissing?.(file) ?? `${files.name}: ${otherwise}`);

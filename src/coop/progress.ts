@@ -12,6 +12,8 @@ export interface ProgressOptions {
    * (without colour under NO_COLOR), lines elsewhere and in a CI.
    */
   readonly mode?: "bar" | "lines" | "silent";
+  /** What the steps are: "MB" for instance. */
+  readonly unit?: string;
   /** in milliseconds, for tests */
   readonly now?: () => number;
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -45,7 +47,7 @@ export function progress(label: string, total: number, options: ProgressOptions 
   const state = (done: number, note: string): string => {
     const passed = now() - start;
     const left = done > 0 && done < total ? `, ${duration((passed / done) * (total - done))} left` : "";
-    return `${done}/${total}${note ? `, ${note}` : ""}${left}`;
+    return `${done}/${total}${options.unit ? ` ${options.unit}` : ""}${note ? `, ${note}` : ""}${left}`;
   };
   const bar = (done: number, note: string): string => {
     const text = state(done, note);
