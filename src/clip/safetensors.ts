@@ -158,9 +158,9 @@ function otherFormat(start: Uint8Array): string | undefined {
   if (/^\s*<(!doctype|html|\?xml|head)/i.test(text)) return "a web page: the download failed; fetch it again.";
   if (text.startsWith("version https://"))
     return "a Git LFS pointer: run `git lfs pull` to get the weights themselves.";
-  if (text.startsWith("PK\x03\x04")) return "a ZIP archive (a PyTorch .pt file?): use the model's .safetensors file.";
+  if (text.startsWith("PK\x03\x04")) return "a ZIP archive (a PyTorch .pt file?), which openTorchFile reads.";
   if (start[0] === 0x80 && start[1] >= 2 && start[1] <= 5)
-    return "a Python pickle (an old .bin or .pt file?): use the model's .safetensors file.";
+    return "a Python pickle (an old .bin or .pt file?), which openTorchFile reads.";
   if (/^\s*\{\s*"/.test(text)) return "a JSON text: is it the model's configuration?";
   return undefined;
 }
