@@ -13,7 +13,7 @@ import {
 } from "../tensor/index.ts";
 import type { ClipConfig } from "./config.ts";
 import type { ClipParams } from "./params.ts";
-import { encodeImage, encodeText, type TextBatch } from "./towers.ts";
+import { encodeImage, encodeText, type TextBatch, type TowerOptions } from "./towers.ts";
 
 /** Largest logit scale while training: a factor of 100 (Radford et al., arXiv 2103.00020 §2.5). */
 export const MAX_LOGIT_SCALE = Math.log(100);
@@ -46,13 +46,28 @@ export interface PairBatch extends TextBatch {
   readonly images: Tensor;
 }
 
+/** Features of N pairs: [N, E] each, not normalised. */
+export interface PairFeatures {
+  readonly images: Tensor;
+  readonly texts: Tensor;
+}
+
+/** Both towers on a batch. */
+export const pairFeatures = (
+  params: Pick<ClipParams, "vision" | "text">,
+  config: ClipConfig,
+  batch: PairBatch,
+  options: TowerOptions = {},
+): PairFeatures => ({
+  images: encodeImage(params.vision, config, batch.images, options),
+  texts: encodeText(params.text, config, batch, options),
+});
+
 /** The loss of pre-training as a pure function of the parameters. */
-export const pretrainLoss = (params: ClipParams, config: ClipConfig, batch: PairBatch): Tensor =>
-  contrastiveLoss(
-    encodeImage(params.vision, config, batch.images),
-    encodeText(params.text, config, batch),
-    params.logitScale,
-  );
+export function pretrainLoss(params: ClipParams, config: ClipConfig, batch: PairBatch, options?: TowerOptions): Tensor {
+  const { images, texts } = pairFeatures(params, config, batch, options);
+  return contrastiveLoss(images, texts, params.logitScale);
+}
 
 /** The parameters with the logit scale in [0, ln 100], as after every optimizer step of pre-training. */
 export const clampLogitScale = (params: ClipParams): ClipParams => ({

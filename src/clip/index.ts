@@ -1,4 +1,5 @@
 export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
+export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder } from "./cached-gradients.ts";
 export { type Clip, type ClipParts, imageFeatures, loadClip, makeClip, textBatch } from "./clip.ts";
 export {
   type ClipConfig,
@@ -13,6 +14,8 @@ export {
   contrastiveLoss,
   MAX_LOGIT_SCALE,
   type PairBatch,
+  type PairFeatures,
+  pairFeatures,
   pretrainLoss,
   similarityLogits,
 } from "./contrastive.ts";
@@ -27,6 +30,14 @@ export {
   setPictureDecoder,
 } from "./picture.ts";
 export { clipPreprocess, type PreprocessOptions, preprocess, readPreprocess, resizeBox } from "./preprocess.ts";
+export {
+  decays,
+  type PretrainStep,
+  pretrainOptimizer,
+  pretrainStep,
+  type StepOptions,
+  type TrainingState,
+} from "./pretrain-step.ts";
 export { type PackedSequences, type PackOptions, packSequences, type SequenceRows } from "./rows.ts";
 export {
   openSafetensors,
@@ -37,7 +48,7 @@ export {
 } from "./safetensors.ts";
 export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
-export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, textLayers } from "./towers.ts";
+export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, type TowerOptions, textLayers } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
 export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
 export { classFeatures, classify, DEFAULT_TEMPLATE, fillTemplate } from "./zero-shot.ts";

@@ -16,13 +16,22 @@ import { type ClipConfig, gridOf } from "./config.ts";
 import type { TextParams, VisionParams } from "./params.ts";
 import { pictureRows, type SequenceRows } from "./rows.ts";
 
+/** How a tower is computed; its values do not depend on it. */
+export interface TowerOptions {
+  /**
+   * Keep only what enters each block for the gradients and compute its inside again in the backward pass: less memory
+   * for a third more work (Chen et al., arXiv 1604.06174).
+   */
+  readonly recompute?: boolean;
+}
+
 /**
  * CLIP's vision transformer (Dosovitskiy et al., arXiv 2010.11929, with a norm before the blocks).
  *
  * @param images [B, 3, R, R], normalised
  * @returns features [B, E], not normalised
  */
-export function encodeImage(p: VisionParams, config: ClipConfig, images: Tensor): Tensor {
+export function encodeImage(p: VisionParams, config: ClipConfig, images: Tensor, options: TowerOptions = {}): Tensor {
   const { width, patchSize, heads } = config.vision;
   const batch = images.shape[0];
   const grid = gridOf(config.vision);
@@ -34,7 +43,7 @@ export function encodeImage(p: VisionParams, config: ClipConfig, images: Tensor)
   const length = 1 + grid * grid;
   const embedded = add(concat([first, tokens], 1), p.positionalEmbedding); // [B, 1 + G², W]
   const x = applyNorm(p.preNorm, reshape(embedded, [batch * length, width]), config.layerNormEpsilon);
-  const summary = transformer(p.blocks, x, pictureRows(batch, length), layersOf(config, heads)); // [B, W]
+  const summary = transformer(p.blocks, x, pictureRows(batch, length), { ...layersOf(config, heads), ...options }); // [B, W]
   return linear(applyNorm(p.postNorm, summary, config.layerNormEpsilon), p.projection);
 }
 
@@ -50,12 +59,19 @@ export interface TextBatch {
  *
  * @returns features [K, E], not normalised
  */
-export const encodeText = (p: TextParams, config: ClipConfig, { ids, rows }: TextBatch): Tensor =>
+export const encodeText = (
+  p: TextParams,
+  config: ClipConfig,
+  { ids, rows }: TextBatch,
+  options: TowerOptions = {},
+): Tensor =>
   encodeEmbeddings(
     p,
     config,
     add(gather(p.tokenEmbedding, ids), gatherRows(p.positionalEmbedding, rows.positions)),
     rows,
+    undefined,
+    options,
   );
 
 /**
@@ -71,8 +87,9 @@ export function encodeEmbeddings(
   embeddings: Tensor,
   rows: SequenceRows,
   known?: Known,
+  options: TowerOptions = {},
 ): Tensor {
-  const ends = transformer(p.blocks, embeddings, rows, textLayers(config), known); // [K, D]
+  const ends = transformer(p.blocks, embeddings, rows, { ...textLayers(config), ...options }, known); // [K, D]
   return linear(applyNorm(p.finalNorm, ends, config.layerNormEpsilon), p.projection);
 }
 
