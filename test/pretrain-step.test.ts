@@ -156,7 +156,7 @@ describe("a step", () => {
       return state;
     };
     const [one, several] = [await run(N), await run(4)];
-    await near(several.params, one.params, 1e-5);
+    await near(several.params, one.params, 1e-4); // Adam divides by the size of gradients, small ones too
     assert.ok((await one.params.logitScale.item()) <= Math.fround(Math.log(100)));
     assert.equal(await one.optimizer.step.item(), 3);
     step.free();
