@@ -4,6 +4,7 @@ import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
 import { evaluate } from "./eval.ts";
 import { predict } from "./predict.ts";
+import { pretrainCommand } from "./pretrain.ts";
 import { profileCommand } from "./profile.ts";
 import { train } from "./train.ts";
 import { VERSION } from "./versions.ts";
@@ -15,6 +16,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["predict", predict],
   ["zero-shot", zeroShot],
   ["embed", embed],
+  ["pretrain", pretrainCommand],
   ["doctor", doctor],
   ["profile", profileCommand],
 ]);

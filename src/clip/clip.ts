@@ -20,6 +20,8 @@ export interface Clip {
   /** Factor on the cosines, exp of the parameter: 100 in the released models. */
   readonly logitScale: number;
   readonly tokenizer: Tokenizer;
+  /** How pictures become what the image tower takes. */
+  readonly pixels: PreprocessOptions;
   /** SHA-256 of the weights file. */
   readonly sha256: string;
   /**
@@ -102,6 +104,7 @@ export async function makeClip({ name, config, params, tokenizer, pixels, sha256
     config,
     params,
     tokenizer,
+    pixels,
     sha256: hash,
     logitScale: Math.exp((await params.logitScale.data())[0]),
     encodeImage: image,

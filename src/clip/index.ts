@@ -29,7 +29,15 @@ export {
   readPicture,
   setPictureDecoder,
 } from "./picture.ts";
-export { clipPreprocess, type PreprocessOptions, preprocess, readPreprocess, resizeBox } from "./preprocess.ts";
+export {
+  clipPreprocess,
+  type PreprocessOptions,
+  preprocess,
+  preprocessAt,
+  preprocessJson,
+  readPreprocess,
+  resizeBox,
+} from "./preprocess.ts";
 export {
   decays,
   type PretrainStep,
@@ -43,6 +51,8 @@ export {
   openSafetensors,
   type Safetensors,
   type StoredTensor,
+  safetensorsPieces,
+  type TensorToLoad,
   type TensorToStore,
   writeSafetensors,
 } from "./safetensors.ts";
@@ -50,5 +60,5 @@ export { folderFiles, type ModelFiles, modelFiles, urlFiles } from "./source.ts"
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
 export { encodeEmbeddings, encodeImage, encodeText, type TextBatch, type TowerOptions, textLayers } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
-export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
+export { commonWords, wordLevelTokenizerJson } from "./word-tokenizer.ts";
 export { classFeatures, classify, DEFAULT_TEMPLATE, fillTemplate } from "./zero-shot.ts";

@@ -4,7 +4,20 @@ export { fewShot, fewShotSplits, type Labelled } from "./few-shot.ts";
 export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
 export { MersenneTwister } from "./mersenne.ts";
+export { type ModelParts, writeModelFolder } from "./model-folder.ts";
+export { type PairBatches, type PairBatchOptions, pairBatches } from "./pair-batches.ts";
+export { type PairScorer, type PairScores, pairScorer } from "./pair-scores.ts";
+export {
+  openPairs,
+  type Pair,
+  type PairList,
+  type PairOptions,
+  type PairSource,
+  readPairs,
+  type SkippedPairs,
+} from "./pairs.ts";
 export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
+export { type Pretraining, type PretrainProgress, pretrain } from "./pretrain.ts";
 export {
   layoutPrompts,
   type PackedPrompts,
@@ -38,4 +51,5 @@ export {
 } from "./run-files.ts";
 export { batchesPerEpoch, COOP_RECIPE, coopLearningRate, epochBatches, epochsForShots } from "./schedule.ts";
 export { accuracy, type Confusion, confusionMatrix, interval, ofClass, overall, percent, type Score } from "./score.ts";
+export { loadTraining, type SavedTraining, type Settings, saveTraining } from "./training-state.ts";
 export type { Skipped } from "./walk.ts";
