@@ -67,9 +67,13 @@ async function runPretrain(input: Input): Promise<number> {
   const { steps, epochs, batch, microBatch, learningRate, warmup, clipNorm, checkpointing } = recipe;
   console.error(`${pairs.count} pairs, ${steps} steps of ${batch}, beginning with ${start.description}`);
   const loading = { tokenizer, pixels, batch, microBatch };
-  const onDamaged = (message: string) => console.error(`${message} Another pair takes its place.`);
-  const batches = pairBatches(pairs, { ...loading, seed, onDamaged });
-  const scorer = held && pairScorer(held, config, loading);
+  const said = new Set<string>();
+  const sayOnce = (what: string) => (message: string) => {
+    if (!said.has(message)) console.error(`${message} ${what}`);
+    said.add(message);
+  };
+  const batches = pairBatches(pairs, { ...loading, seed, onDamaged: sayOnce("Another pair takes its place.") });
+  const scorer = held && pairScorer(held, config, { ...loading, onDamaged: sayOnce("It is left out.") });
   const optimizer = pretrainOptimizer(config, recipe);
   const blank: TrainingState = { params: start.params, optimizer: optimizer.init(start.params) };
   const settings = settingsOf(recipe, await pairs.fingerprint(), start.identity);
@@ -115,8 +119,8 @@ async function runPretrain(input: Input): Promise<number> {
   await writeModelFolder(out, { config, params: state.params, tokenizer: tokenizer.json, pixels, readme });
   free(state);
   if (input.has("json")) {
-    const { meanLoss: loss, valLoss, valRecall } = scores;
-    const measured = held && { val: { pairs: held.count, loss: valLoss, recall: valRecall } };
+    const { meanLoss: loss, valPairs, valLoss, valRecall } = scores;
+    const measured = held && { val: { pairs: valPairs, loss: valLoss, recall: valRecall } };
     console.log(JSON.stringify({ pairs: pairs.count, skipped: pairs.skipped, steps, loss, ...measured, out }));
   } else {
     console.log(`${told(scores)}; a loss of ${Math.log(batch).toFixed(3)} is chance`);

@@ -22,7 +22,7 @@ export interface PairBatchOptions {
   /** Pairs on the device at a time; divides `batch`. */
   readonly microBatch: number;
   readonly seed: number;
-  /** Called once for each picture that cannot be decoded; another pair takes its place. */
+  /** Called each time that a picture cannot be decoded, with why. */
   readonly onDamaged?: (message: string) => void;
 }
 
@@ -47,7 +47,6 @@ const TOKENS = 8;
 export function pairBatches(source: PairSource, options: PairBatchOptions): PairBatches {
   const { batch, microBatch, seed, pixels } = options;
   const perEpoch = batchesPerEpoch(source.count, batch);
-  const damaged = new Set<number>();
   let known: { epoch: number; batches: number[][] } | undefined;
   const order = (epoch: number): number[][] => {
     if (known?.epoch !== epoch) known = { epoch, batches: epochBatches(source.count, batch, seed, epoch) };
@@ -63,10 +62,9 @@ export function pairBatches(source: PairSource, options: PairBatchOptions): Pair
       const decode = (i: number) =>
         pixelsOf(source, i, (picture) => preprocessAt(picture, pixels, place(seed, epoch, i)));
       const pairs = await mapSome(batches[b], async (i) => ({ i, ...(await decode(i)) }));
-      for (const [at, { i, error }] of pairs.entries()) {
+      for (const [at, { error }] of pairs.entries()) {
         if (!error) continue;
-        if (!damaged.has(i)) options.onDamaged?.(error.message);
-        damaged.add(i);
+        options.onDamaged?.(error.message);
         for (let found = false; !found; ) {
           const spare = spares.shift();
           if (spare === undefined)
@@ -85,7 +83,7 @@ export function pairBatches(source: PairSource, options: PairBatchOptions): Pair
   };
 }
 
-/** Every whole batch of a source, pictures cut in the middle, in order; what cannot be decoded is left out. */
+/** All pairs of a source in order, a micro-batch at a time, pictures cut in the middle; what cannot be decoded is left out. */
 export async function* orderedBatches(
   source: PairSource,
   options: Omit<PairBatchOptions, "seed" | "batch">,

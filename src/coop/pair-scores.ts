@@ -1,4 +1,5 @@
 import { type ClipConfig, type ClipParams, contrastiveLoss, pairEncoder, similarityLogits } from "../clip/index.ts";
+import { InputError } from "../tensor/errors.ts";
 import { argmax, compile, free, read, type Tensor, tensor } from "../tensor/index.ts";
 import { orderedBatches, type PairBatchOptions } from "./pair-batches.ts";
 import type { PairSource } from "./pairs.ts";
@@ -41,6 +42,7 @@ export function pairScorer(
       captions.push(...some);
       free([batch, features]);
     }
+    if (captions.length === 0) throw new InputError(`${source.name}: none of its pictures can be read`);
     const all = { images: joined(parts.map((p) => p.images)), texts: joined(parts.map((p) => p.texts)) };
     const rows = (values: Float32Array, from: number, to: number) =>
       tensor(values.slice(from * config.embedDim, to * config.embedDim), [to - from, config.embedDim]);

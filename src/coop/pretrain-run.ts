@@ -11,7 +11,8 @@ export interface EpochScores {
   readonly epoch: number;
   /** Over the epoch's steps. */
   readonly meanLoss: number;
-  /** Of the held-out pairs, where there are any. */
+  /** Held-out pairs, where there are any, and how they were told apart. */
+  readonly valPairs?: number;
   readonly valLoss?: number;
   readonly valRecall?: number;
 }
@@ -64,7 +65,7 @@ export async function runPretraining(
     const scores = await run.scorer?.(state.params);
     const meanLoss = losses.reduce((a, b) => a + b, 0) / losses.length;
     losses = [];
-    const held = scores && { valLoss: scores.loss, valRecall: scores.recall };
+    const held = scores && { valPairs: scores.pairs, valLoss: scores.loss, valRecall: scores.recall };
     last = { step, epoch: step / stepsPerEpoch, meanLoss, ...held };
     metrics.add({ ...last });
     run.onEpoch(last);
