@@ -1,4 +1,4 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { oneLine } from "../clip/bytes.ts";
 import { checkRunFolder } from "../coop/atomic.ts";
@@ -72,17 +72,14 @@ export const recipeFacts = (recipe: Recipe): [name: string, value: string][] => 
 export const settingsOf = (recipe: Recipe, pairs: string, start: string): Settings =>
   Object.fromEntries([...recipeFacts(recipe), ["pairs", pairs], ["start", start]]);
 
-/** Makes the folder of a training. InputError where it holds anything, unless a training goes on there. */
-export async function openOut(out: string, resume: boolean): Promise<void> {
+/** InputError where the folder for a training holds anything, or, to go on there, no checkpoint. */
+export async function checkOut(out: string, resume: boolean): Promise<void> {
   const holds = await readdir(out).catch(() => []);
   const found = holds.some((name) => name.startsWith("checkpoint.") && name.endsWith(".safetensors"));
   if (resume && !found) throw new InputError(`${oneLine(out)}: there is no checkpoint in it to go on from`);
   if (!resume && found)
     throw new InputError(`${oneLine(out)} holds a training. Go on with it by --resume, or choose another --out.`);
   if (!resume) await checkRunFolder(out);
-  await mkdir(out, { recursive: true }).catch((error: Error) => {
-    throw new InputError(`${oneLine(out)}: ${error.message}. Choose another --out.`);
-  });
 }
 
 /** The state of the last checkpoint that is whole, in place of the one to begin with. */

@@ -14,8 +14,8 @@ import {
 } from "../clip/index.ts";
 import { readJson } from "../clip/source.ts";
 import { key } from "../tensor/index.ts";
-import { type Input, UsageError } from "./command.ts";
-import { modelName } from "./model.ts";
+import type { Input } from "./command.ts";
+import { modelName, modelSource } from "./model.ts";
 
 /** Where a pre-training begins. */
 export interface Start {
@@ -23,7 +23,6 @@ export interface Start {
   readonly params: ClipParams;
   readonly tokenizer: Tokenizer;
   readonly pixels: PreprocessOptions;
-  readonly fromScratch: boolean;
   /** What it begins with, in words. */
   readonly description: string;
   /** What a checkpoint must agree on. */
@@ -48,16 +47,14 @@ const TINY: ClipConfig = {
  */
 export async function startOf(input: Input, captions: readonly string[], seed: number): Promise<Start> {
   const [source, configuration] = [input.text("model"), input.text("config")];
-  if (source === undefined && configuration === undefined)
-    throw new UsageError("give --model SRC to go on from a model, or --config tiny to begin from nothing.");
   if (configuration === undefined) {
-    const { config, params, tokenizer, pixels, sha256: hash } = await loadClip(source!);
+    const { config, params, tokenizer, pixels, sha256: hash } = await loadClip(modelSource(source!));
     const description = `the weights of ${modelName(source)}`;
-    return { config, params, tokenizer, pixels, fromScratch: false, description, identity: hash };
+    return { config, params, tokenizer, pixels, description, identity: hash };
   }
   const sizes = await readSizes(configuration);
   const { contextLength } = sizes.text;
-  const lender = source === undefined ? undefined : await loadClip(source);
+  const lender = source === undefined ? undefined : await loadClip(modelSource(source));
   const words = lender ? [] : commonWords(captions, MAX_WORDS);
   const tokenizer = await loadTokenizer(lender?.tokenizer.json ?? wordLevelTokenizerJson(words), { contextLength });
   const config = { ...sizes, text: { ...sizes.text, vocabularySize: tokenizer.vocabularySize } };
@@ -72,7 +69,6 @@ export async function startOf(input: Input, captions: readonly string[], seed: n
     params: initClip(config, key(seed)),
     tokenizer,
     pixels,
-    fromScratch: true,
     description: `random weights (${configuration === "tiny" ? "tiny" : "a configuration of your own"}) and ${origin}`,
     identity: JSON.stringify({ config, pixels, tokenizer: lender?.sha256 ?? "words" }),
   };

@@ -11,11 +11,12 @@ import { pretrainCard } from "../coop/pretrain-card.ts";
 import { type EpochScores, runPretraining } from "../coop/pretrain-run.ts";
 import { progress } from "../coop/progress.ts";
 import { shellCommand } from "../coop/run-card.ts";
+import { makeFolder } from "../coop/training-state.ts";
 import { device, free } from "../tensor/index.ts";
 import { announce } from "../tensor/runtime.ts";
-import type { Command, Input } from "./command.ts";
+import { type Command, type Input, UsageError } from "./command.ts";
 import { onInterrupt } from "./interrupt.ts";
-import { openOut, recipeFacts, recipeOf, resumed, settingsOf } from "./pretrain-recipe.ts";
+import { checkOut, recipeFacts, recipeOf, resumed, settingsOf } from "./pretrain-recipe.ts";
 import { startOf } from "./pretrain-start.ts";
 import { versions } from "./versions.ts";
 
@@ -52,7 +53,10 @@ async function runPretrain(input: Input): Promise<number> {
   const resume = input.has("resume");
   const seed = input.whole("seed", 1, 0);
   const saveEvery = input.whole("save-every", 200);
-  await openOut(out, resume);
+  const fromScratch = input.text("config") !== undefined;
+  if (!fromScratch && input.text("model") === undefined)
+    throw new UsageError("give --model SRC to go on from a model, or --config tiny to begin from nothing.");
+  await checkOut(out, resume);
   const images = input.text("images");
   const val = input.text("val");
   const pairs = await openPairs(paths, { images });
@@ -60,11 +64,12 @@ async function runPretrain(input: Input): Promise<number> {
   for (const source of held ? [pairs, held] : [pairs])
     for (const note of skippedNotes(source.skipped)) console.error(`${source.name}: ${note}`);
 
+  const recipe = recipeOf(input, pairs.count, fromScratch, seed);
+  const { steps, epochs, batch, microBatch, learningRate, warmup, clipNorm, checkpointing } = recipe;
+
   announce((await device()).description);
   const start = await startOf(input, pairs.captions, seed);
   const { config, tokenizer, pixels } = start;
-  const recipe = recipeOf(input, pairs.count, start.fromScratch, seed);
-  const { steps, epochs, batch, microBatch, learningRate, warmup, clipNorm, checkpointing } = recipe;
   console.error(`${pairs.count} pairs, ${steps} steps of ${batch}, beginning with ${start.description}`);
   const loading = { tokenizer, pixels, batch, microBatch };
   const said = new Set<string>();
@@ -79,6 +84,7 @@ async function runPretrain(input: Input): Promise<number> {
   const settings = settingsOf(recipe, await pairs.fingerprint(), start.identity);
   const from = resume ? await resumed(out, blank, settings) : { state: blank, step: 0 };
 
+  await makeFolder(out);
   const bar = progress("pretrain", steps);
   const interrupted = onInterrupt("stopping after this step, which is saved");
   const schedule = linearWarmup(warmup, cosine(learningRate, steps - warmup));

@@ -124,7 +124,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function unwritable(path: string, error: NodeJS.ErrnoException): Error {
+/** What failed in writing to a path, in words of what to do. */
+export function unwritable(path: string, error: NodeJS.ErrnoException): Error {
   const why: Record<string, string> = {
     ENOSPC: "the disk is full. Free some space or choose another place.",
     EFBIG: "the file is too large for that place. Choose another place.",

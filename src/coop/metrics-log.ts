@@ -1,4 +1,4 @@
-import { writeFileAtomic } from "./atomic.ts";
+import { unwritable, writeFileAtomic } from "./atomic.ts";
 
 /** One line of a training's `metrics.jsonl`: a step, or a finished epoch. */
 export type MetricsLine = Readonly<Record<string, number>> & { readonly step: number };
@@ -8,7 +8,7 @@ export interface MetricsLog {
   /** The lines that were there. */
   readonly kept: readonly MetricsLine[];
   add(line: MetricsLine): void;
-  /** Writes what was added. */
+  /** Writes what was added. InputError where it cannot. */
   flush(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export async function openMetrics(path: string, after: number): Promise<MetricsL
     async flush() {
       const lines = waiting;
       waiting = [];
-      await appendFile(path, text(lines));
+      await appendFile(path, text(lines)).catch((error) => Promise.reject(unwritable(path, error)));
     },
   };
 }

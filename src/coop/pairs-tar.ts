@@ -25,6 +25,7 @@ const KINDS: readonly (readonly [keyof Sample, RegExp])[] = [
   ["json", /^json$/],
 ];
 const MAX_CAPTION = 2 ** 20; // bytes
+const MAX_PICTURE = 2 ** 26; // bytes; larger ones are not decoded either
 
 /**
  * Indexes archives in webdataset's form: members of one name up to the first dot of its last part are one sample. A list
@@ -41,6 +42,10 @@ export async function openShards(paths: readonly string[], report: SkipReport): 
         const where = `${file.name}: ${oneLine(key)}`;
         if (!sample.image) {
           report.add("captions without a picture", where);
+          continue;
+        }
+        if (sample.image.size > MAX_PICTURE) {
+          report.add("pictures of over 64 MiB", where);
           continue;
         }
         const found = await captionsIn(file, sample);

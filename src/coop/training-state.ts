@@ -1,9 +1,9 @@
-import { fileBytes, oneLine } from "../clip/bytes.ts";
+import { fileBytes } from "../clip/bytes.ts";
 import { openSafetensors, type Safetensors, safetensorsPieces, type TensorToLoad } from "../clip/index.ts";
 import { CoopError, FormatError, InputError } from "../tensor/errors.ts";
 import { free, type Tensor, upload } from "../tensor/index.ts";
 import { forEachLeaf, treeMap } from "../tensor/tree.ts";
-import { writeFileAtomic } from "./atomic.ts";
+import { unwritable, writeFileAtomic } from "./atomic.ts";
 
 /** Settings that a checkpoint must agree on with the run that goes on from it. */
 export type Settings = Readonly<Record<string, string>>;
@@ -28,7 +28,7 @@ const previous = (path: string): string => path.replace(/(\.safetensors)?$/, ".p
  * @throws CoopError where a number is not finite: then both files are as they were. InputError where it cannot be written
  */
 export async function saveTraining(path: string, state: unknown, settings: Settings, step: number): Promise<void> {
-  const { mkdir, rename } = await import("node:fs/promises");
+  const { rename } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
   const entries: [string, TensorToLoad][] = [];
   forEachLeaf(state, (leaf, name) => {
@@ -42,12 +42,16 @@ export async function saveTraining(path: string, state: unknown, settings: Setti
     entries.push([name, { dtype: "F32", shape: tensor.shape, load }]);
   });
   const next = path.replace(/(\.safetensors)?$/, ".next.safetensors");
-  await mkdir(dirname(path), { recursive: true }).catch((error: Error) => {
-    throw new InputError(`${oneLine(dirname(path))}: ${error.message}. Choose another place.`);
-  });
+  await makeFolder(dirname(path));
   await writeFileAtomic(next, safetensorsPieces(entries, { ...settings, step: String(step) }));
   await rename(path, previous(path)).catch(ignoreMissing);
-  await rename(next, path);
+  await rename(next, path).catch((error) => Promise.reject(unwritable(path, error)));
+}
+
+/** Makes a folder and those above it. InputError where it cannot be made. */
+export async function makeFolder(path: string): Promise<void> {
+  const { mkdir } = await import("node:fs/promises");
+  await mkdir(path, { recursive: true }).catch((error) => Promise.reject(unwritable(path, error)));
 }
 
 /**
@@ -118,5 +122,5 @@ async function loadState<State>(file: Safetensors, like: State): Promise<State> 
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw error;
+  if (error.code !== "ENOENT") throw unwritable(error.path ?? "the checkpoint", error);
 }
