@@ -7,22 +7,20 @@ import { fileBytes } from "../src/clip/bytes.ts";
 import {
   type ClipParams,
   classFeatures,
-  configJson,
   imageFeatures,
   initClip,
   loadClip,
   openSafetensors,
-  storeWeights,
-  writeSafetensors,
 } from "../src/clip/index.ts";
 import { preprocess } from "../src/clip/preprocess.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
+import { writeModelFolder } from "../src/coop/model-folder.ts";
 import { confusionOf } from "../src/coop/predict.ts";
 import { accuracy, overall } from "../src/coop/score.ts";
 import { device, key, type Tensor, tensor } from "../src/tensor/index.ts";
 import { forEachLeaf, treeMap } from "../src/tensor/tree.ts";
 import { ENSEMBLE_TEMPLATES, NAIVE_TEMPLATE, PICTURE_SIZE, TASKS, taskPictures } from "../src/world/index.ts";
-import { CHECKPOINT, config, MODEL_DIR, pixels, preprocessorJson, tokenizerJson } from "./tiny-clip.ts";
+import { CHECKPOINT, config, MODEL_DIR, pixels, tokenizerJson } from "./tiny-clip.ts";
 
 const { values: flags } = parseArgs({
   options: { checkpoint: { type: "string", default: CHECKPOINT }, out: { type: "string", default: MODEL_DIR } },
@@ -50,14 +48,7 @@ const trained = Object.fromEntries(
 await source.close();
 
 await mkdir(flags.out, { recursive: true });
-const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
-await writeFileAtomic(join(flags.out, "config.json"), json(configJson(config)));
-await writeFileAtomic(join(flags.out, "tokenizer.json"), json(tokenizerJson));
-await writeFileAtomic(join(flags.out, "preprocessor_config.json"), json(preprocessorJson));
-await writeFileAtomic(
-  join(flags.out, "model.safetensors"),
-  writeSafetensors(await storeWeights(params, config), { format: "pt" }),
-);
+await writeModelFolder(flags.out, { config, params, tokenizer: tokenizerJson, pixels });
 
 const clip = await loadClip(flags.out);
 const rows: string[] = [];

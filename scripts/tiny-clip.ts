@@ -26,19 +26,3 @@ export const pixels: PreprocessOptions = {
   mean: [0.45, 0.45, 0.45],
   std: [0.27, 0.27, 0.27],
 };
-
-/** The same as `preprocessor_config.json`. */
-export const preprocessorJson = {
-  feature_extractor_type: "CLIPFeatureExtractor",
-  do_convert_rgb: true,
-  do_resize: true,
-  size: { shortest_edge: PICTURE_SIZE },
-  resample: 3,
-  do_center_crop: true,
-  crop_size: { height: PICTURE_SIZE, width: PICTURE_SIZE },
-  do_rescale: true,
-  rescale_factor: 1 / 255,
-  do_normalize: true,
-  image_mean: pixels.mean,
-  image_std: pixels.std,
-};

@@ -33,6 +33,7 @@ const words = new Map<string, number[]>([
 ]);
 
 const tokenizer: Tokenizer = {
+  json: {},
   contextLength: 77,
   vocabularySize: 49408,
   startToken: TOKENS.start,

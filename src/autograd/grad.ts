@@ -55,6 +55,21 @@ export function valueAndGrad<P, Rest extends unknown[]>(
   };
 }
 
+/** As `valueAndGrad`, of a function that returns something beside its value: `[[value, beside], gradient]`. */
+export function valueAndGradWith<P, Rest extends unknown[], Beside>(
+  f: (params: P, ...rest: Rest) => [Tensor, Beside],
+): (params: P, ...rest: Rest) => [[Tensor, Beside], P] {
+  return (params, ...rest) => {
+    let beside: Beside | undefined;
+    const [value, gradient] = valueAndGrad((p: P) => {
+      const [scalar, more] = f(p, ...rest);
+      beside = more;
+      return scalar;
+    })(params);
+    return [[value, beside as Beside], gradient];
+  };
+}
+
 /** The function that returns the gradient of a scalar function with respect to its first argument. */
 export function grad<P, Rest extends unknown[]>(
   f: (params: P, ...rest: Rest) => Tensor,

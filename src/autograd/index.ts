@@ -1,5 +1,5 @@
 export type { EndReason, LbfgsOptions, LbfgsState } from "./descend.ts";
-export { checkpoint, customVjp, grad, jvp, valueAndGrad, vjp } from "./grad.ts";
+export { checkpoint, customVjp, grad, jvp, valueAndGrad, valueAndGradWith, vjp } from "./grad.ts";
 export { type Minimizer, type Minimum, minimize, minimizer } from "./lbfgs.ts";
 export { type LinePoint, type LineSearchOptions, strongWolfe } from "./line-search.ts";
 export {

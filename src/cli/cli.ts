@@ -6,6 +6,7 @@ import { evaluate } from "./eval.ts";
 import { useFeatureCache } from "./features.ts";
 import { indexCommand } from "./index-pictures.ts";
 import { predict } from "./predict.ts";
+import { pretrainCommand } from "./pretrain.ts";
 import { probe } from "./probe.ts";
 import { profileCommand } from "./profile.ts";
 import { prompts } from "./prompts.ts";
@@ -28,6 +29,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["index", indexCommand],
   ["search", search],
   ["recall", recall],
+  ["pretrain", pretrainCommand],
   ["doctor", doctor],
   ["profile", profileCommand],
 ]);

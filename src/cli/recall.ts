@@ -1,23 +1,21 @@
-import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { oneLine } from "../clip/bytes.ts";
 import { textFeatures } from "../clip/index.ts";
-import { JsonFields } from "../coop/json-fields.ts";
+import { readPairs } from "../coop/pairs.ts";
+import { skippedNotes } from "../coop/pairs-skipped.ts";
 import { formatTable } from "../coop/progress.ts";
 import { captionRecall, type Recall } from "../coop/recall.ts";
 import { percent } from "../coop/score.ts";
-import { InputError } from "../tensor/errors.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
 import { encodePictures, modelName, openModel } from "./model.ts";
 
 export const recall: Command = {
   summary: "Measures retrieval on captioned pictures: recall at 1, 5 and 10, in both directions.",
   usage: "PAIRS",
-  details: `PAIRS is a JSONL file: one object a line, with "image" (or "file_name"), a path relative to the file, and "caption" (or
-"text"). A picture may have several captions, each on a line of its own.`,
+  details: `PAIRS is a CSV or JSONL list of pictures and captions, or a folder with one, as for \`coop pretrain\`. A picture may
+have several captions, each in a row of its own.`,
   flags: { model: MODEL_FLAG },
   async run(input) {
-    const pairs = await captionsOf(input.only("PAIRS"));
+    const { pairs, skipped } = await readPairs(input.only("PAIRS"));
+    for (const note of skippedNotes(skipped)) console.error(note);
     const images = [...new Set(pairs.map(({ image }) => image))];
     const captions = pairs.map(({ caption }) => caption);
     const clip = await openModel(input.text("model"));
@@ -59,22 +57,3 @@ export const recall: Command = {
 };
 
 const plain = ({ at, medianRank, queries }: Recall) => ({ recall: Object.fromEntries(at), medianRank, queries });
-
-/** Pictures, as paths, with their captions, one each. */
-async function captionsOf(path: string): Promise<{ image: string; caption: string }[]> {
-  const name = oneLine(path);
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new InputError(
-      `${name}: ${error.code === "ENOENT" ? "there is no such file. Check the path." : error.message}`,
-    );
-  });
-  const pairs = text.split(/\r?\n/).flatMap((line, i) => {
-    if (line.trim() === "") return [];
-    const fields = JsonFields.parse(`${name}, line ${i + 1}`, line);
-    const image = fields.string(fields.has("image") ? "image" : "file_name");
-    return [
-      { image: resolve(dirname(path), image), caption: fields.string(fields.has("caption") ? "caption" : "text") },
-    ];
-  });
-  return pairs.length > 0 ? pairs : Promise.reject(new InputError(`${name}: there are no captions in it.`));
-}

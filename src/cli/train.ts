@@ -16,6 +16,7 @@ import { accuracy, overall, percent } from "../coop/score.ts";
 import { device } from "../tensor/index.ts";
 import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
+import { onInterrupt } from "./interrupt.ts";
 import { encodeClasses, encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
 import { versions } from "./versions.ts";
 
@@ -84,7 +85,7 @@ async function runTrain(input: Input): Promise<number> {
   const epochs: EpochMetrics[] = [];
   const bar = progress("learn", recipe.epochs);
   const started = performance.now();
-  const interrupted = onInterrupt();
+  const interrupted = onInterrupt("stopping after this epoch, the prompt so far is saved");
   const context = await fitPrompt(
     learner,
     { features: shown, labels: labelsOf(picked.train) },
@@ -191,16 +192,4 @@ export function fewerShots(
   if (few.length === 0) return [];
   const named = few.slice(0, 5).join(", ") + (few.length > 5 ? ` and ${few.length - 5} more` : "");
   return [`Fewer than ${shots} pictures to learn from, all are used: ${named}.`];
-}
-
-/** The first Ctrl-C asks the training to stop and keep what it has; the second ends at once. */
-function onInterrupt(): { now(): boolean; off(): void } {
-  let asked = false;
-  const handler = () => {
-    if (asked) process.exit(130);
-    asked = true;
-    console.error("\nstopping after this epoch, the prompt so far is saved; press Ctrl-C again to end at once");
-  };
-  process.on("SIGINT", handler);
-  return { now: () => asked, off: () => process.off("SIGINT", handler) };
 }

@@ -1,3 +1,4 @@
+import { checkpoint } from "../autograd/grad.ts";
 import {
   type AttentionPattern,
   add,
@@ -21,6 +22,8 @@ export interface LayerOptions {
   readonly heads: number;
   readonly activation: ClipConfig["activation"];
   readonly epsilon: number;
+  /** Keep only what enters each block for the gradients, and compute its inside again for them. */
+  readonly recompute?: boolean;
 }
 
 /** Queries of some rows and keys and values of all, before attention. */
@@ -61,8 +64,9 @@ export function transformer(
   for (const [i, p] of blocks.entries()) {
     const final = i === blocks.length - 1 ? last : undefined;
     const pick = final && ((rows: Tensor) => gatherRows(rows, ends));
-    const projected = i === 0 ? first : undefined;
-    x = residualBlock(p, x, final ?? all, options, { pick, projected, constants: constants?.[i] });
+    const block = (p: BlockParams, x: Tensor, projected?: Projected, constants?: Tensor) =>
+      residualBlock(p, x, final ?? all, options, { pick, projected, constants });
+    x = (options.recompute ? checkpoint(block) : block)(p, x, i === 0 ? first : undefined, constants?.[i]);
   }
   return last ? x : gatherRows(x, ends);
 }

@@ -17,10 +17,10 @@ export interface Clip {
   /** Factor on the cosines, exp of the parameter: 100 in the released models. */
   readonly logitScale: number;
   readonly tokenizer: Tokenizer;
+  /** How pictures become what the image tower takes. */
+  readonly pixels: PreprocessOptions;
   /** SHA-256 of the weights file. */
   readonly sha256: string;
-  /** How `preprocess` makes its numbers of a picture. */
-  readonly pixels: PreprocessOptions;
   /**
    * Features of pictures, not normalised.
    *
@@ -57,8 +57,8 @@ export async function makeClip({ name, config, params, tokenizer, pixels, sha256
     config,
     params,
     tokenizer,
-    sha256: hash,
     pixels,
+    sha256: hash,
     logitScale: Math.exp((await params.logitScale.data())[0]),
     encodeImage: image,
     encodeText: (tokens) => text(textBatch(tokens, tokenizer)),

@@ -13,7 +13,8 @@ import {
 } from "../tensor/index.ts";
 import type { ClipConfig } from "./config.ts";
 import type { ClipParams } from "./params.ts";
-import { encodeImage, encodeText, type TextBatch } from "./towers.ts";
+import type { RunningStatistics } from "./resnet.ts";
+import { encodeImage, encodeText, type TextBatch, type TowerOptions, trainImage } from "./towers.ts";
 
 /** Largest logit scale while training: a factor of 100 (Radford et al., arXiv 2103.00020 §2.5). */
 export const MAX_LOGIT_SCALE = Math.log(100);
@@ -46,13 +47,52 @@ export interface PairBatch extends TextBatch {
   readonly images: Tensor;
 }
 
+/** Features of N pairs: [N, E] each, not normalised. */
+export interface PairFeatures {
+  readonly images: Tensor;
+  readonly texts: Tensor;
+}
+
+/** Both towers on a batch. */
+export const pairFeatures = (
+  params: Pick<ClipParams, "vision" | "text">,
+  config: ClipConfig,
+  batch: PairBatch,
+  options: TowerOptions = {},
+): PairFeatures => ({
+  images: encodeImage(params.vision, config, batch.images, options),
+  texts: encodeText(params.text, config, batch, options),
+});
+
+/** Both towers on a batch while they are trained, and the image tower's running statistics moved on. */
+export function trainPairFeatures(
+  params: Pick<ClipParams, "vision" | "text">,
+  config: ClipConfig,
+  batch: PairBatch,
+  options: TowerOptions = {},
+): [PairFeatures, RunningStatistics] {
+  const [images, statistics] = trainImage(params.vision, config, batch.images, options);
+  return [{ images, texts: encodeText(params.text, config, batch, options) }, statistics];
+}
+
+/** The loss of pre-training as a pure function of the parameters, and the image tower's running statistics moved on. */
+export function pretrainLossWith(
+  params: ClipParams,
+  config: ClipConfig,
+  batch: PairBatch,
+  options?: TowerOptions,
+): [Tensor, RunningStatistics] {
+  const [{ images, texts }, statistics] = trainPairFeatures(params, config, batch, options);
+  return [contrastiveLoss(images, texts, params.logitScale), statistics];
+}
+
 /** The loss of pre-training as a pure function of the parameters. */
-export const pretrainLoss = (params: ClipParams, config: ClipConfig, batch: PairBatch): Tensor =>
-  contrastiveLoss(
-    encodeImage(params.vision, config, batch.images),
-    encodeText(params.text, config, batch),
-    params.logitScale,
-  );
+export const pretrainLoss = (
+  params: ClipParams,
+  config: ClipConfig,
+  batch: PairBatch,
+  options?: TowerOptions,
+): Tensor => pretrainLossWith(params, config, batch, options)[0];
 
 /** The parameters with the logit scale in [0, ln 100], as after every optimizer step of pre-training. */
 export const clampLogitScale = (params: ClipParams): ClipParams => ({

@@ -1,5 +1,6 @@
 export { ARCHITECTURES } from "./architectures.ts";
 export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
+export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder } from "./cached-gradients.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {
   type ClipConfig,
@@ -14,6 +15,8 @@ export {
   contrastiveLoss,
   MAX_LOGIT_SCALE,
   type PairBatch,
+  type PairFeatures,
+  pairFeatures,
   pretrainLoss,
   similarityLogits,
 } from "./contrastive.ts";
@@ -29,12 +32,30 @@ export {
   readPictureFile,
   setPictureDecoder,
 } from "./picture.ts";
-export { clipPreprocess, type PreprocessOptions, preprocess, readPreprocess, resizeBox } from "./preprocess.ts";
+export {
+  clipPreprocess,
+  type PreprocessOptions,
+  preprocess,
+  preprocessAt,
+  preprocessJson,
+  readPreprocess,
+  resizeBox,
+} from "./preprocess.ts";
+export {
+  decays,
+  type PretrainStep,
+  pretrainOptimizer,
+  pretrainStep,
+  type StepOptions,
+  type TrainingState,
+} from "./pretrain-step.ts";
 export { type PackedSequences, type PackOptions, packSequences, type SequenceRows } from "./rows.ts";
 export {
   openSafetensors,
   type Safetensors,
   type StoredTensor,
+  safetensorsPieces,
+  type TensorToLoad,
   type TensorToStore,
   writeSafetensors,
 } from "./safetensors.ts";
@@ -57,9 +78,10 @@ export {
   encodeImage,
   encodeText,
   type TextBatch,
+  type TowerOptions,
   textLayers,
   trainImage,
 } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
-export { wordLevelTokenizerJson } from "./word-tokenizer.ts";
+export { commonWords, wordLevelTokenizerJson } from "./word-tokenizer.ts";
 export { classFeatures, classify, ensembleFeatures, templateFeatures } from "./zero-shot.ts";

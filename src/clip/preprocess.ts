@@ -78,6 +78,41 @@ export function preprocess(picture: Picture, options: PreprocessOptions): Float3
   return normalise(resizeAndCrop(picture, options), options);
 }
 
+/**
+ * Training-time preprocessing, as CLIP was trained: the same, but the square is cut out at a random place of the resized
+ * picture (Radford et al., arXiv 2103.00020, §2.4).
+ *
+ * @param place where, from 0 (left, top) up to 1, not included
+ */
+export function preprocessAt(
+  picture: Picture,
+  options: PreprocessOptions,
+  place: readonly [x: number, y: number],
+): Float32Array {
+  const { width, height } = options.size ? shortSideTo(options.size, picture) : picture;
+  const side = options.crop ?? Math.min(width, height);
+  const left = Math.floor(place[0] * (width - side + 1));
+  const top = Math.floor(place[1] * (height - side + 1));
+  const box: Box = [left, top, left + side, top + side];
+  return normalise(options.size ? resize(picture, width, height, box) : crop(picture, box), options);
+}
+
+/** Writes what `readPreprocess` reads. */
+export const preprocessJson = ({ size, crop: side, scale, mean, std }: PreprocessOptions): object => ({
+  feature_extractor_type: "CLIPFeatureExtractor",
+  do_convert_rgb: true,
+  do_resize: size !== undefined,
+  ...(size === undefined ? {} : { size: { shortest_edge: size } }),
+  resample: 3,
+  do_center_crop: side !== undefined,
+  ...(side === undefined ? {} : { crop_size: { height: side, width: side } }),
+  do_rescale: true,
+  rescale_factor: scale,
+  do_normalize: true,
+  image_mean: mean,
+  image_std: std,
+});
+
 function resizeAndCrop(picture: Picture, options: PreprocessOptions): Picture {
   if (!options.size) return options.crop ? centreCrop(picture, options.crop) : picture;
   const { width, height } = shortSideTo(options.size, picture);

@@ -18,7 +18,14 @@ import {
   transpose,
 } from "../tensor/index.ts";
 import type { ResNetConfig } from "./config.ts";
-import type { AttentionPoolParams, BatchNormParams, BottleneckParams, ConvParams, ResNetParams } from "./params.ts";
+import type {
+  AttentionPoolParams,
+  BatchNormParams,
+  BottleneckParams,
+  ConvParams,
+  ResNetParams,
+  VisionParams,
+} from "./params.ts";
 
 /** PyTorch's defaults, which all released models were trained with. */
 export const BATCH_NORM_EPSILON = 1e-5;
@@ -40,14 +47,17 @@ export const encodeResNet = (p: ResNetParams, config: ResNetConfig, images: Tens
     return add(mul(x, perChannel(scale)), perChannel(sub(bias, mul(average, scale))));
   });
 
+/** Running mean and variance of all batch norms of an image tower, in the order of its parameters; none for a ViT. */
+export type RunningStatistics = readonly Pick<BatchNormParams, "mean" | "variance">[];
+
 /**
  * The same while training: batch norms use the statistics of the batch itself.
  *
- * @returns features [B, E] and the parameters with their running statistics moved on, as PyTorch moves them: by a tenth,
- *   the variance of the sample (B·H·W − 1 in the denominator)
+ * @returns features [B, E] and the running statistics moved on, as PyTorch moves them: by a tenth, the variance that of a
+ *   sample (B·H·W − 1 in the denominator)
  */
-export function trainResNet(p: ResNetParams, config: ResNetConfig, images: Tensor): [Tensor, ResNetParams] {
-  const moved = new Map<BatchNormParams, BatchNormParams>();
+export function trainResNet(p: ResNetParams, config: ResNetConfig, images: Tensor): [Tensor, RunningStatistics] {
+  const moved = new Map<BatchNormParams, RunningStatistics[number]>();
   const features = forward(p, config, images, (norm, x) => {
     const average = mean(x, [0, 2, 3]);
     const centred = sub(x, perChannel(average));
@@ -55,14 +65,34 @@ export function trainResNet(p: ResNetParams, config: ResNetConfig, images: Tenso
     const count = x.shape[0] * x.shape[2] * x.shape[3];
     const towards = (old: Tensor, now: Tensor) => add(mul(old, 1 - MOMENTUM), mul(now, MOMENTUM));
     moved.set(norm, {
-      ...norm,
       mean: towards(norm.mean, average),
       variance: towards(norm.variance, mul(variance, count / Math.max(1, count - 1))),
     });
     const scale = mul(norm.weight, rsqrt(add(variance, BATCH_NORM_EPSILON)));
     return add(mul(centred, perChannel(scale)), perChannel(norm.bias));
   });
-  return [features, mapConvolutions(p, (conv) => ("norm" in conv ? { ...conv, norm: moved.get(conv.norm)! } : conv))];
+  return [features, normsOf(p).map((norm) => moved.get(norm)!)];
+}
+
+/** The running statistics among an image tower's parameters. */
+export const runningStatistics = (p: VisionParams): RunningStatistics =>
+  "stem" in p ? normsOf(p).map(({ mean, variance }) => ({ mean, variance })) : [];
+
+/** The parameters with other running statistics. */
+export function withStatistics(p: VisionParams, statistics: RunningStatistics): VisionParams {
+  let next = 0;
+  return "stem" in p
+    ? mapConvolutions(p, (conv) => ("norm" in conv ? { ...conv, norm: { ...conv.norm, ...statistics[next++] } } : conv))
+    : p;
+}
+
+function normsOf(p: ResNetParams): BatchNormParams[] {
+  const norms: BatchNormParams[] = [];
+  mapConvolutions(p, (conv) => {
+    if ("norm" in conv) norms.push(conv.norm);
+    return conv;
+  });
+  return norms;
 }
 
 function mapConvolutions(p: ResNetParams, f: (conv: ConvParams) => ConvParams): ResNetParams {

@@ -8,15 +8,45 @@ export interface TensorToStore {
   readonly data: Uint8Array;
 }
 
+/** A tensor whose bytes are asked for when they are written. */
+export interface TensorToLoad extends Omit<TensorToStore, "data"> {
+  load(): Promise<Uint8Array>;
+}
+
+type Metadata = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
+
 /**
  * The bytes of a safetensors file. The same tensors give the same bytes, in whatever order they come: wide
  * elements lie before narrow ones (so that every tensor is aligned), then by name.
  */
 export function writeSafetensors(
   tensors: Iterable<readonly [string, TensorToStore]>,
-  metadata: Readonly<Record<string, string>> | ReadonlyMap<string, string> = {},
+  metadata: Metadata = {},
 ): Uint8Array {
-  const list = [...tensors].map(([name, tensor]) => ({ name, ...tensor, width: widthOf(name, tensor) }));
+  const { header, ordered } = layOut(tensors, metadata);
+  const pieces = [header, ...ordered.map(([name, tensor]) => checked(name, tensor, tensor.data))];
+  const file = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    file.set(piece, at);
+    at += piece.byteLength;
+  }
+  return file;
+}
+
+/** The same bytes in pieces, one tensor in memory at a time. */
+export async function* safetensorsPieces(
+  tensors: Iterable<readonly [string, TensorToLoad]>,
+  metadata: Metadata = {},
+): AsyncGenerator<Uint8Array> {
+  const { header, ordered } = layOut(tensors, metadata);
+  yield header;
+  for (const [name, tensor] of ordered) yield checked(name, tensor, await tensor.load());
+}
+
+/** The file's beginning, and the tensors in the order in which they follow. */
+function layOut<T extends Omit<TensorToStore, "data">>(tensors: Iterable<readonly [string, T]>, metadata: Metadata) {
+  const list = [...tensors].map((entry) => ({ entry, name: entry[0], ...bytesOf(...entry) }));
   const names = new Set<string>();
   for (const { name } of list) {
     if (names.has(name)) throw new FormatError(`Two tensors are called ${quote(name)}; names must differ.`);
@@ -26,32 +56,32 @@ export function writeSafetensors(
   const notes = [...(metadata instanceof Map ? metadata : Object.entries(metadata))].sort(([a], [b]) => compare(a, b));
   const entries = notes.length ? [`"__metadata__":${object(notes.map(([k, v]) => [k, JSON.stringify(v)]))}`] : [];
   let end = 0;
-  for (const { name, dtype, shape, data } of list) {
-    const info = JSON.stringify({ dtype, shape, data_offsets: [end, (end += data.byteLength)] });
+  for (const { entry, name, bytes } of list) {
+    const [, { dtype, shape }] = entry;
+    const info = JSON.stringify({ dtype, shape, data_offsets: [end, (end += bytes)] });
     entries.push(`${JSON.stringify(name)}:${info}`);
   }
   const text = new TextEncoder().encode(`{${entries.join(",")}}`);
   const headerBytes = Math.ceil(text.length / 8) * 8;
-  const file = new Uint8Array(8 + headerBytes + end);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.set(text, 8);
-  file.fill(0x20, 8 + text.length, 8 + headerBytes);
-  let at = 8 + headerBytes;
-  for (const { data } of list) {
-    file.set(data, at);
-    at += data.byteLength;
-  }
-  return file;
+  const header = new Uint8Array(8 + headerBytes).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  header.set(text, 8);
+  return { header, ordered: list.map(({ entry }) => entry) };
 }
 
-function widthOf(name: string, { dtype, shape, data }: TensorToStore): number {
-  const width = DTYPE_BYTES.get(dtype);
-  const expected = width && shape.every((n) => Number.isSafeInteger(n) && n >= 0) ? sizeOf(shape, width) : undefined;
+function bytesOf(name: string, { dtype, shape }: Omit<TensorToStore, "data">): { width: number; bytes: number } {
   if (name === "__metadata__" || name.length > MAX_NAME || shape.length > MAX_RANK || /\p{Surrogate}/u.test(name))
     throw new FormatError(`${quote(name)} [${shape}] cannot be stored: its name or its rank is not allowed.`);
-  if (width === undefined || expected !== data.byteLength)
-    throw new FormatError(`Tensor ${quote(name)}: ${data.byteLength} bytes are not a ${dtype} [${shape}].`);
-  return width;
+  const width = DTYPE_BYTES.get(dtype);
+  const bytes = width && shape.every((n) => Number.isSafeInteger(n) && n >= 0) ? sizeOf(shape, width) : undefined;
+  if (width === undefined || bytes === undefined)
+    throw new FormatError(`Tensor ${quote(name)}: ${dtype} [${shape}] cannot be stored.`);
+  return { width, bytes };
+}
+
+function checked(name: string, like: Omit<TensorToStore, "data">, data: Uint8Array): Uint8Array {
+  if (bytesOf(name, like).bytes === data.byteLength) return data;
+  throw new FormatError(`Tensor ${quote(name)}: ${data.byteLength} bytes are not a ${like.dtype} [${like.shape}].`);
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

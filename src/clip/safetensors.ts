@@ -4,7 +4,7 @@ import type { Checkpoint, StoredArray } from "./checkpoint.ts";
 import { DTYPE_BYTES, MAX_NAME, MAX_RANK, quote, sizeOf } from "./safetensors-layout.ts";
 import { parseStrictJson, type StrictJson, StrictJsonError } from "./strict-json.ts";
 
-export { type TensorToStore, writeSafetensors } from "./safetensors-write.ts";
+export { safetensorsPieces, type TensorToLoad, type TensorToStore, writeSafetensors } from "./safetensors-write.ts";
 
 const MAX_HEADER = 100_000_000;
 const MAX_TENSORS = 100_000;

@@ -25,6 +25,8 @@ export interface TokenRows {
 
 /** Texts to token ids and back. */
 export interface Tokenizer {
+  /** The parsed `tokenizer.json` that it was made of. */
+  readonly json: object;
   readonly contextLength: number;
   /** one more than the largest id */
   readonly vocabularySize: number;
@@ -50,7 +52,8 @@ export interface Tokenizer {
  */
 export async function loadTokenizer(json: object | string, options: TokenizerOptions = {}): Promise<Tokenizer> {
   const { contextLength = 77, clean = true, name = "tokenizer.json" } = options;
-  const library = await loadLibrary(typeof json === "string" ? parse(json, name) : json, name);
+  const parsed = typeof json === "string" ? parse(json, name) : json;
+  const library = await loadLibrary(parsed, name);
   const special = (token: string): number =>
     library.token_to_id(token) ?? refuse(`${name}: there is no token ${token}; it is not a CLIP tokenizer.`);
   const start = special(options.startToken ?? "<|startoftext|>");
@@ -75,6 +78,7 @@ export async function loadTokenizer(json: object | string, options: TokenizerOpt
     });
 
   return {
+    json: parsed,
     contextLength,
     vocabularySize,
     startToken: start,

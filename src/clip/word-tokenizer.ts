@@ -1,7 +1,24 @@
 import { InputError } from "../tensor/errors.ts";
+import { cleanText } from "./clean-text.ts";
 
 // a run of letters, a run of digits, or one other character: what a text is cut into
 const PIECE = "[\\p{L}\\p{M}]+|\\p{N}+|[^\\s\\p{L}\\p{M}\\p{N}]";
+
+const PIECES = new RegExp(PIECE, "gu");
+
+/** The words of some texts as `wordLevelTokenizerJson` cuts them: the commonest first, at most `limit`. */
+export function commonWords(texts: Iterable<string>, limit: number): string[] {
+  const counts = new Map<string, number>();
+  for (const text of texts)
+    for (const word of normal(cleanText(text)).match(PIECES) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return [...counts]
+    .filter(([word]) => normal(word) === word)
+    .sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
+    .slice(0, limit)
+    .map(([word]) => word);
+}
+
+const normal = (text: string): string => text.normalize("NFC").toLowerCase();
 
 /**
  * A `tokenizer.json` of whole words, for small models that are trained here: texts are lower-cased and cut into
@@ -10,13 +27,14 @@ const PIECE = "[\\p{L}\\p{M}]+|\\p{N}+|[^\\s\\p{L}\\p{M}\\p{N}]";
  * twice.
  */
 export function wordLevelTokenizerJson(words: readonly string[]): object {
-  const normal = words.map((word) => word.normalize("NFC").toLowerCase());
+  const known = new Set<string>();
   const whole = new RegExp(`^(?:${PIECE})$`, "u");
-  normal.forEach((word, i) => {
+  for (const word of words.map(normal)) {
     if (!whole.test(word)) throw new InputError(`${JSON.stringify(word)} is not one word, number or punctuation mark.`);
-    if (normal.indexOf(word) !== i) throw new InputError(`The word ${JSON.stringify(word)} comes twice.`);
-  });
-  const tokens = ["<pad>", "<unk>", ...normal, "<|startoftext|>", "<|endoftext|>"];
+    if (known.has(word)) throw new InputError(`The word ${JSON.stringify(word)} comes twice.`);
+    known.add(word);
+  }
+  const tokens = ["<pad>", "<unk>", ...known, "<|startoftext|>", "<|endoftext|>"];
   const start = tokens.length - 2;
   const end = tokens.length - 1;
   return {

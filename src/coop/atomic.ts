@@ -4,11 +4,14 @@ import { quoted } from "./walk.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 
+/** What is written into a file, whole or piece by piece. */
+export type Content = Uint8Array | string | AsyncIterable<Uint8Array>;
+
 /**
  * Writes a file whole or not at all: into a new file beside it, flushed to the disk, then renamed over it. Whatever
  * fails, what was there before is still there. InputError if the place cannot be written.
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(path: string, content: Content): Promise<void> {
   const { rename, rm } = await import("node:fs/promises");
   const { basename, dirname, resolve } = await import("node:path");
   const target = resolve(path);
@@ -79,11 +82,12 @@ const temporaryName = (target: string): string => {
   return `${target}.tmp-${process.pid}-${tail}`;
 };
 
-async function writeNew(path: string, content: Uint8Array | string): Promise<void> {
+async function writeNew(path: string, content: Content): Promise<void> {
   const { open } = await import("node:fs/promises");
   const file = await open(path, "wx");
   try {
-    await file.writeFile(content);
+    const whole = typeof content === "string" || content instanceof Uint8Array;
+    for await (const piece of whole ? [content] : content) await file.writeFile(piece);
     await file.sync();
   } finally {
     await file.close();
@@ -120,7 +124,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function unwritable(path: string, error: NodeJS.ErrnoException): Error {
+/** What failed in writing to a path, in words of what to do. */
+export function unwritable(path: string, error: NodeJS.ErrnoException): Error {
   const why: Record<string, string> = {
     ENOSPC: "the disk is full. Free some space or choose another place.",
     EFBIG: "the file is too large for that place. Choose another place.",

@@ -36,7 +36,20 @@ export {
   probeProbabilities,
 } from "./linear-probe.ts";
 export { MersenneTwister } from "./mersenne.ts";
+export { type ModelParts, writeModelFolder } from "./model-folder.ts";
+export { type PairBatches, type PairBatchOptions, pairBatches } from "./pair-batches.ts";
+export { type PairScorer, type PairScores, pairScorer } from "./pair-scores.ts";
+export {
+  openPairs,
+  type Pair,
+  type PairList,
+  type PairOptions,
+  type PairSource,
+  readPairs,
+  type SkippedPairs,
+} from "./pairs.ts";
 export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
+export { type Pretraining, type PretrainProgress, pretrain } from "./pretrain.ts";
 export { type ProbeConfig, probeFiles, type ValidationSource } from "./probe-files.ts";
 export { C_SWEEP, type CSearch, type SearchedProbe, searchC, searchProbe, type Trial } from "./probe-search.ts";
 export {
@@ -83,4 +96,5 @@ export {
   percent,
   type Score,
 } from "./score.ts";
+export { loadTraining, type SavedTraining, type Settings, saveTraining } from "./training-state.ts";
 export type { Skipped } from "./walk.ts";

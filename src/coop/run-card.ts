@@ -120,7 +120,7 @@ Zero-shot used ${templates}.
 }
 
 /** Text from outside with nothing in it that Markdown or HTML would act on. */
-function markdown(text: string): string {
+export function markdown(text: string): string {
   return text
     .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")
     .replace(/[\\`*_[\]{}|~$#]/g, "\\$&")

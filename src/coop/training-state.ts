@@ -1,0 +1,126 @@
+import { fileBytes } from "../clip/bytes.ts";
+import { openSafetensors, type Safetensors, safetensorsPieces, type TensorToLoad } from "../clip/index.ts";
+import { CoopError, FormatError, InputError } from "../tensor/errors.ts";
+import { free, type Tensor, upload } from "../tensor/index.ts";
+import { forEachLeaf, treeMap } from "../tensor/tree.ts";
+import { unwritable, writeFileAtomic } from "./atomic.ts";
+
+/** Settings that a checkpoint must agree on with the run that goes on from it. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** A checkpoint's state and the number of steps that led to it. */
+export interface SavedTraining<State> {
+  readonly state: State;
+  readonly step: number;
+  /** Where it was read from. */
+  readonly file: string;
+}
+
+const PIECE = 2 ** 22; // bytes on the host at a time, a multiple of 4
+
+/** The checkpoint before the last one. */
+const previous = (path: string): string => path.replace(/(\.safetensors)?$/, ".previous.safetensors");
+
+/**
+ * Writes a tree of float32 tensors as a safetensors file, a tensor at a time; the file that was there becomes
+ * `….previous.safetensors`. At no time is there none.
+ *
+ * @throws CoopError where a number is not finite: then both files are as they were. InputError where it cannot be written
+ */
+export async function saveTraining(path: string, state: unknown, settings: Settings, step: number): Promise<void> {
+  const { rename } = await import("node:fs/promises");
+  const { dirname } = await import("node:path");
+  const entries: [string, TensorToLoad][] = [];
+  forEachLeaf(state, (leaf, name) => {
+    const tensor = leaf as Tensor;
+    const load = async () => {
+      const values = (await tensor.data()) as Float32Array;
+      if (!values.every(Number.isFinite))
+        throw new CoopError(`after step ${step}, ${name} is not finite; lower the learning rate`);
+      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    };
+    entries.push([name, { dtype: "F32", shape: tensor.shape, load }]);
+  });
+  const next = path.replace(/(\.safetensors)?$/, ".next.safetensors");
+  await makeFolder(dirname(path));
+  await writeFileAtomic(next, safetensorsPieces(entries, { ...settings, step: String(step) }));
+  await rename(path, previous(path)).catch(ignoreMissing);
+  await rename(next, path).catch((error) => Promise.reject(unwritable(path, error)));
+}
+
+/** Makes a folder and those above it. InputError where it cannot be made. */
+export async function makeFolder(path: string): Promise<void> {
+  const { mkdir } = await import("node:fs/promises");
+  await mkdir(path, { recursive: true }).catch((error) => Promise.reject(unwritable(path, error)));
+}
+
+/**
+ * Reads what `saveTraining` wrote; where the last file is damaged or missing, the one before it.
+ *
+ * @param like a state of the same structure; its values are not read
+ * @returns undefined where there is no checkpoint
+ * @throws InputError where it was made with other settings, FormatError where no file is whole
+ */
+export async function loadTraining<State>(
+  path: string,
+  like: State,
+  settings: Settings,
+): Promise<SavedTraining<State> | undefined> {
+  const { stat } = await import("node:fs/promises");
+  let failure: unknown;
+  for (const file of [path, previous(path)]) {
+    if (!(await stat(file).catch(() => undefined))) continue;
+    const source = await fileBytes(file);
+    try {
+      const checkpoint = await openSafetensors(source);
+      checkSettings(checkpoint, settings);
+      return { state: await loadState(checkpoint, like), step: Number(checkpoint.metadata.get("step")), file };
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      failure ??= error;
+    } finally {
+      await source.close();
+    }
+  }
+  if (failure) throw failure;
+  return undefined;
+}
+
+function checkSettings({ name, metadata }: Safetensors, settings: Settings): void {
+  for (const [key, value] of Object.entries(settings)) {
+    const found = metadata.get(key);
+    if (found !== value)
+      throw new InputError(
+        `${name} was made with ${key} ${found ?? "not given"}, not ${value}; go on with that, or begin anew elsewhere`,
+      );
+  }
+}
+
+async function loadState<State>(file: Safetensors, like: State): Promise<State> {
+  const wanted: [name: string, like: Tensor][] = [];
+  forEachLeaf(like, (leaf, name) => wanted.push([name, leaf as Tensor]));
+  const loaded = new Map<Tensor, Tensor>();
+  try {
+    for (const [name, tensor] of wanted) {
+      const found = file.tensors.get(name);
+      if (found?.dtype !== "F32" || found.shape.join() !== tensor.shape.join())
+        throw new FormatError(`${file.name}: "${name}" is missing or of another shape; it is of another model`);
+      const read = upload(tensor.shape, "f32", async (put) => {
+        let at = 0;
+        for await (const piece of file.stream(name, PIECE)) {
+          put(at, piece as Uint8Array<ArrayBuffer>);
+          at += piece.byteLength;
+        }
+      });
+      loaded.set(tensor, await read);
+    }
+  } catch (error) {
+    free([...loaded.values()]);
+    throw error;
+  }
+  return treeMap((leaf: Tensor) => loaded.get(leaf)!, like) as State;
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw unwritable(error.path ?? "the checkpoint", error);
+}
