@@ -14,11 +14,11 @@ const config: ClipConfig = {
   embedDim: 12,
   activation: "quickGelu",
   layerNormEpsilon: 1e-5,
-  vision: { kind: "resnet", imageSize: 32, width: 8, depths: [1, 1, 1, 1], heads: 4 },
+  vision: { kind: "resnet", imageSize: 32, width: 4, depths: [1, 1, 1, 1], heads: 2 },
   text: { contextLength: 6, vocabularySize: 20, width: 16, layers: 1, heads: 2 },
 };
 const TIMEOUT = { timeout: 120_000 };
-const BATCH = 3;
+const BATCH = 4;
 
 /** All norms of a ResNet with the number of values that each sees per channel. */
 function normsOf({ stem, stages }: ResNetParams): { norm: BatchNormParams; count: number }[] {
