@@ -1,12 +1,13 @@
 import type { BlockSizes } from "./block.ts";
 import type { ImageSizes, Tower } from "./data.ts";
 import type { MlpSizes } from "./mlp.ts";
+import type { EncodeSizes } from "./models.ts";
 import { type CoopSizes, classTokens } from "./prompts.ts";
 
 /** One library's part in a case. */
 export interface Run {
   readonly name: string;
-  readonly library: "coop" | "jax" | "tfjs" | "torch";
+  readonly library: "coop" | "jax" | "tfjs" | "torch" | "ort";
   /** A file in tasks/<library>. */
   readonly task: string;
   readonly sizes: object;
@@ -19,6 +20,8 @@ export interface Case {
   readonly id: string;
   readonly title: string;
   readonly runs: readonly Run[];
+  /** A model that is made before. */
+  readonly model?: EncodeSizes;
   /** Floating-point operations of one call, for a rate. */
   readonly flops?: number;
   /** Every sample is the first call of a fresh process that finds no compiled shaders. */
@@ -48,6 +51,23 @@ const matmul = (n: number, more: Partial<Case> = {}, sizes = {}): Case => ({
   runs: all("matmul", { n, ...sizes }),
   ...more,
 });
+
+/** The image tower of a model with coop's own loader, beside ONNX Runtime. */
+const encode = (id: string, model: string, batch: number): Case => {
+  const sizes: EncodeSizes = { model, batch };
+  const ort = (provider: "webgpu" | "cpu"): Run => ({
+    name: `ONNX Runtime, ${provider === "cpu" ? "CPU" : "WebGPU"}`,
+    library: "ort",
+    task: "encode",
+    sizes: { ...sizes, provider },
+  });
+  return {
+    id,
+    title: `image encoding with ${model}, ${batch} pictures, beside ONNX Runtime`,
+    model: sizes,
+    runs: [{ name: "coop", library: "coop", task: "encode", sizes }, ort("webgpu"), ort("cpu")],
+  };
+};
 
 const VIT_TEXT: Tower = { layers: 12, width: 512, heads: 8 };
 const TINY: Tower = { layers: 1, width: 32, heads: 2 };
@@ -97,6 +117,8 @@ export function cases(quick: boolean): Case[] {
       title: `image encoding, ${image.layers} layers of width ${image.width}, ${image.batch} pictures of ${image.image}²`,
       runs: all("image", image),
     },
+    encode("image-vit", quick ? "tiny-vit" : "ViT-B/32", quick ? 2 : 8),
+    encode("image-rn50", quick ? "tiny-rn" : "RN50", quick ? 2 : 8),
     { id: "mlp", title: "step of a perceptron, 2 layers of 16, batch 16", runs: all("mlp", mlp) },
     {
       id: "first-call",

@@ -12,6 +12,7 @@ export interface Answer {
   readonly ms?: number;
   readonly value?: number;
   readonly values?: readonly number[];
+  readonly output?: readonly number[];
   readonly firstMs?: number;
   readonly calls?: number;
   readonly plan?: PlanReport;

@@ -1,5 +1,3 @@
-import { create, globals } from "webgpu";
-
 /** Bytes in buffers of all devices of this process, counted where they are made and destroyed. */
 export const memory = { bytes: 0, peak: 0 };
 
@@ -16,6 +14,7 @@ let gpu: GPU; // Dawn crashes when it is collected while a device lives
  * @throws where there is none: a library must not look elsewhere
  */
 export async function installGpu(adapter?: string): Promise<void> {
+  const { create, globals } = await import("webgpu");
   gpu = create(adapter ? [`adapter=${adapter}`] : []);
   const requestAdapter = gpu.requestAdapter.bind(gpu);
   const high = { powerPreference: "high-performance" } as const;

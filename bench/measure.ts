@@ -1,5 +1,7 @@
 import type { Case, Run } from "./cases.ts";
 import { Child, type ChildOptions, pythonWithTorch } from "./child.ts";
+import { makeModel } from "./models.ts";
+import { relativeError } from "./statistics.ts";
 import type { PlanReport } from "./work-type.ts";
 
 export interface RunResult {
@@ -14,6 +16,8 @@ export interface RunResult {
   firstMs?: number;
   /** The loss (or another value) of the first two calls. */
   values?: readonly number[];
+  /** How far all of the output is from the first library's: the norm of the difference over the norm. */
+  outputError?: number;
   peakBytes?: number | null;
   plan?: PlanReport;
   error?: string;
@@ -33,18 +37,26 @@ interface Options extends ChildOptions {
 }
 
 const PATIENCE = 1200;
+const MOST_ERROR = 1e-3;
 
 /** Runs a case: processes are made ready one after another, then give samples in turns. */
 export async function measure(one: Case, options: Options): Promise<CaseResult> {
   const patience = one.patience ?? PATIENCE;
   const results = new Map<Run, RunResult>();
   const children = new Map<Run, Child>();
+  let expected: readonly number[] | undefined;
   const start = async (run: Run, result: RunResult): Promise<Child> => {
     const env = { ...options.env, ...(one.fresh ? { MESA_SHADER_CACHE_DISABLE: "true" } : {}) };
     const child = new Child(run, { ...options, fresh: one.fresh, env });
     children.set(run, child);
-    const { adapter, firstMs, values, calls, plan, peakBytes } = await child.answer(patience);
+    const { output, adapter, firstMs, values, calls, plan, peakBytes } = await child.answer(patience);
     Object.assign(result, { adapter, firstMs, values, calls, plan, peakBytes });
+    if (output) {
+      expected ??= output;
+      result.outputError = relativeError(output, expected);
+      if (!(result.outputError <= MOST_ERROR))
+        throw new Error(`its output is ${result.outputError.toExponential(1)} from that of ${one.runs[0].name}`);
+    }
     return child;
   };
   const attempt = async (run: Run, work: (result: RunResult) => Promise<void>): Promise<void> => {
@@ -73,6 +85,7 @@ export async function measure(one: Case, options: Options): Promise<CaseResult> 
     results.set(run, result);
     if (run.library === "torch" && !pythonWithTorch) result.error = "no Python with PyTorch here";
   }
+  if (one.model) await makeModel(one.model);
   try {
     if (!one.fresh) for (const run of one.runs) await attempt(run, async (result) => void (await start(run, result)));
     for (let round = 0; round < options.rounds; round++) {

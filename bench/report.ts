@@ -111,6 +111,11 @@ function notes(runs: readonly RunResult[], usual: string): string {
     const verdict = difference <= 1e-3 ? "agree" : "**do not agree**";
     lines.push(`* values after the ${which} call ${verdict} within 10⁻³: ${values.join(", ")}`);
   });
+  const differences = runs.filter(({ outputError }) => outputError);
+  if (differences.length > 0) {
+    const each = differences.map(({ name, outputError }) => `${name} ${outputError!.toExponential(1)}`);
+    lines.push(`* all features, relative to the norm of coop's: ${each.join(", ")} away`);
+  }
   for (const { name, plan } of runs) {
     if (!plan) continue;
     const share = (plan.planBytes / plan.liveBytes).toFixed(2);

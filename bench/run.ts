@@ -29,7 +29,7 @@ if (flags.help) {
   process.exit(0);
 }
 
-if (!existsSync(at("node_modules"))) {
+if (!existsSync(at("node_modules/onnxruntime-node"))) {
   console.log("installing the peers into bench/node_modules");
   const arguments_ = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
   const { status } = spawnSync("npm", arguments_, {
@@ -86,6 +86,7 @@ const results: Results = {
       webgpu: await version("../node_modules/webgpu/package.json"),
       "jax-js": await version("node_modules/@jax-js/jax/package.json"),
       "TensorFlow.js": await version("node_modules/@tensorflow/tfjs/package.json"),
+      "ONNX Runtime": await version("node_modules/onnxruntime-node/package.json"),
     },
     ...(flags["peak-tflops"] && { peakTflops: Number(flags["peak-tflops"]) }),
   },

@@ -17,6 +17,12 @@ export function ratio(slow: RunResult, quick: RunResult) {
   };
 }
 
+/** The norm of the difference of two lists over the norm of the second; NaN where their lengths differ. */
+export function relativeError(values: readonly number[], expected: readonly number[]): number {
+  if (values.length !== expected.length) return Number.NaN;
+  return Math.hypot(...values.map((value, i) => value - expected[i])) / Math.hypot(...expected);
+}
+
 /** The fastest of these that was measured. */
 export const fastest = (runs: readonly RunResult[]): RunResult | undefined =>
   runs.filter(hasSamples).toSorted((a, b) => median(a.samples) - median(b.samples))[0];

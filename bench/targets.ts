@@ -10,6 +10,8 @@ export interface Judged {
   readonly met?: boolean;
 }
 
+const ORT_WEBGPU = "ONNX Runtime, WebGPU";
+
 type Cases = Readonly<Record<string, CaseResult>>;
 
 export function judge(cases: Cases): Judged[] {
@@ -55,6 +57,8 @@ export function judge(cases: Cases): Judged[] {
     below("first call, shaders compiled from scratch", 3, "s", first && median(first.samples) / 1000),
     times("steps of a tiny perceptron, against the better peer", 5, "mlp"),
     below("CoOp step, K = 1000: peak device memory", 2, "GB", large?.peakBytes && large.peakBytes / 1e9),
+    times("image encoding, ViT-B/32, against ONNX Runtime on WebGPU", 1.5, "image-vit", "coop", ORT_WEBGPU),
+    times("image encoding, RN50, against ONNX Runtime on WebGPU", 1.5, "image-rn50", "coop", ORT_WEBGPU),
     ...["tower-short", "coop-step", "coop-torch"].map((id) => {
       const plan = run(id, "coop")?.plan;
       return below(`planned bytes ÷ bytes alive at once, ${id}`, 1.15, "", plan && plan.planBytes / plan.liveBytes);

@@ -6,6 +6,10 @@ export interface Work {
   flush?(): void | Promise<void>;
   /** A value of the last call, by which the libraries are compared: a loss, or a mean. */
   value(): Promise<number>;
+  /** All that the last call computed, where the libraries are compared by it before they are timed. */
+  output?(): Float32Array;
+  /** What computes, where the library does not take the adapter of this process. */
+  readonly adapter?: string;
   /** How coop's own plan stands: see `planReport`. */
   plan?(): PlanReport;
 }

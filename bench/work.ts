@@ -7,7 +7,7 @@ const [library, task, sizes, adapter] = process.argv.slice(2);
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const SAMPLE_MS = 150;
 
-await installGpu(adapter);
+if (library !== "ort") await installGpu(adapter); // it has a Dawn of its own
 const { make } = (await import(`./tasks/${library}/${task}.ts`)) as { make: MakeWork<unknown> };
 const { fresh, ...given } = JSON.parse(sizes);
 const work = await make(given);
@@ -30,7 +30,7 @@ async function firstCall() {
 }
 
 let calls = 1;
-const state = () => ({ adapter: adapterName, peakBytes: memory.peak });
+const state = () => ({ adapter: work.adapter ?? adapterName, peakBytes: memory.peak || null });
 if (fresh) say({ ready: true, ...state() });
 else {
   const first = await firstCall();
@@ -38,7 +38,9 @@ else {
   const once = await time(1);
   calls = Math.max(1, Math.min(500, Math.ceil(SAMPLE_MS / once)));
   if (calls > 1) await time(calls);
-  say({ ready: true, ...state(), firstMs: first.ms, values: [first.value, second.value], calls, plan: work.plan?.() });
+  const values = [first.value, second.value];
+  const output = work.output && [...work.output()];
+  say({ ready: true, ...state(), firstMs: first.ms, values, output, calls, plan: work.plan?.() });
 }
 for await (const _ of createInterface({ input: process.stdin })) {
   if (fresh) {

@@ -19,7 +19,7 @@ export const make: MakeWork<ImageSizes> = async (sizes) => {
   };
   const config = configOf(
     { layers: 1, width: 512, heads: 8 },
-    { layers, width, heads, imageSize: image, patchSize: patch },
+    { kind: "vit", layers, width, heads, imageSize: image, patchSize: patch },
   );
   const encode = compile((images: Tensor) => encodeImage(params, config, images), { name: "encodeImage" });
   const images = draw(pictures(sizes));

@@ -10,7 +10,7 @@ import { planReport } from "./plan.ts";
 /** The CoOp step as a user of coop runs it: the prompt learner and its compiled step. */
 export const make: MakeWork<CoopSizes> = async (sizes) => {
   const { contextTokens, width, batch } = sizes;
-  const config = configOf(sizes, { width: 64, layers: 1, heads: 1, imageSize: 32, patchSize: 32 });
+  const config = configOf(sizes, { kind: "vit", width: 64, layers: 1, heads: 1, imageSize: 32, patchSize: 32 });
   const { vision } = initClip({ ...config, text: { ...config.text, vocabularySize: 1, layers: 0 } }, key(0));
   const clip = await makeClip({
     name: "random weights",

@@ -1,4 +1,4 @@
-import type { BlockParams, ClipConfig, TextParams } from "../../../src/clip/index.ts";
+import type { BlockParams, ClipConfig, TextParams, VisionConfig } from "../../../src/clip/index.ts";
 import { ones, realize, type Tensor, tensor, zeros } from "../../../src/index.ts";
 import {
   type BlockSpecs,
@@ -42,7 +42,7 @@ export function textParams(tower: Tower, withTokens = false): TextParams {
 /** A CLIP with this text tower; the image tower is ViT-B/32's unless another is given. */
 export const configOf = (
   text: Tower,
-  vision = { width: 768, layers: 12, heads: 12, imageSize: 224, patchSize: 32 },
+  vision: VisionConfig = { kind: "vit", width: 768, layers: 12, heads: 12, imageSize: 224, patchSize: 32 },
 ): ClipConfig => ({
   embedDim: 512,
   activation: "quickGelu",
