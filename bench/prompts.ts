@@ -39,6 +39,7 @@ export const tokenizer = {
   },
   decode: (ids: ArrayLike<number>) => Array.from(ids).join(" "),
   tokenText: (id: number) => String(id),
+  json: {},
 };
 
 /** The prompts as the usual code has them: what stands before and behind the context, embedded, cut at one length. */
