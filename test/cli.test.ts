@@ -154,7 +154,7 @@ describe("bad input", { concurrency: 2 }, () => {
     ["a NaN learning rate", () => pictures, ["--learning-rate", "NaN"], /--learning-rate is NaN/],
     ["no epochs", () => pictures, ["--epochs", "0"], /--epochs is 0/],
     ["labels past the context", () => pictures, ["--context-tokens", "31"], /31 of them context; this model takes 32/],
-    ["a missing model", () => pictures, ["--model", "/nowhere/clip"], /no such model folder/],
+    ["a missing model", () => pictures, ["--model", "/nowhere/clip"], /no such folder or file/],
   ] as const) {
     test(what, { timeout: TIMEOUT }, async () => {
       refused(await train(make(), ...flags), 1, pattern);
