@@ -132,7 +132,7 @@ test("wrong use and bad input", TIMEOUT, async () => {
     [[pictures, "--template", "no place", "--seed", "1"], 1, /has no \{\}/],
     [[pictures, "--seed", "1", "--out", taken], 1, /not empty/],
     [[join(root, "nowhere")], 1, /nowhere/],
-    [[pictures, "--model", "/nowhere/clip"], 1, /no such model folder/],
+    [[pictures, "--model", "/nowhere/clip"], 1, /no such folder or file/],
   ] as const) {
     const outcome = await probe(...words);
     assert.equal(outcome.code, code, `${words}: ${outcome.stderr}`);

@@ -17,7 +17,7 @@ const config: ClipConfig = {
   vision: { kind: "resnet", imageSize: 32, width: 4, depths: [1, 1, 1, 1], heads: 2 },
   text: { contextLength: 6, vocabularySize: 20, width: 16, layers: 1, heads: 2 },
 };
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 300_000 }; // two hundred kernels, compiled once
 const BATCH = 4;
 
 /** All norms of a ResNet with the number of values that each sees per channel. */
