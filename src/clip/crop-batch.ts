@@ -1,4 +1,3 @@
-import { InputError } from "../tensor/errors.ts";
 import {
   add,
   arange,
@@ -14,6 +13,7 @@ import {
   sub,
   type Tensor,
   tensor,
+  zeros,
 } from "../tensor/index.ts";
 import type { View } from "./augment.ts";
 import { byteValues, type PreprocessOptions } from "./preprocess.ts";
@@ -33,7 +33,7 @@ const MOST_PIXELS = 2 ** 24;
  * @param side pixels of the square that each box becomes
  * @param most pixels, of four bytes each, that are resized in one go; a larger box is resized on the CPU
  * @returns f32 [N, 3, side, side]
- * @throws InputError for a box that is not within its picture, and where there is no view
+ * @throws InputError for a box that is not within its picture
  */
 export async function cropBatch(
   crops: Iterable<Crop> | AsyncIterable<Crop>,
@@ -57,7 +57,7 @@ export async function cropBatch(
     size += pixelsOf(part, side);
   }
   resizeWaiting();
-  if (resized.length === 0) throw new InputError("There is no view to resize.");
+  if (resized.length === 0) return zeros([0, 3, side, side]);
   const table = tensor(byteValues(options));
   const images = realize(normalisePixels(concat(resized), table));
   free([resized, table]);
