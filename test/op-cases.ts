@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { normals } from "../src/autograd/check.ts";
 import type { DType } from "../src/tensor/dtype.ts";
 import * as coop from "../src/tensor/index.ts";
 import { type Attrs, allOps, type Op } from "../src/tensor/op.ts";
@@ -597,6 +598,55 @@ const SEGMENTS: OpCase = {
   order: 2,
 };
 
+/** Lines of 40 pixels' width at most, taps of up to 5 weights: places and weights come from a seed. */
+const RESAMPLE: OpCase = {
+  calls: fc
+    .tuple(
+      fc.constantFrom(1, 3, 16, 17),
+      fc.constantFrom(1, 5, 33),
+      fc.constantFrom<"across" | "down">("across", "down"),
+      fc.nat(),
+    )
+    .chain(([lines, width, direction, seed]) =>
+      fc
+        .tuple(
+          argument([12 * width], { dtype: "u32", domain: "whole" }),
+          argument([12 * width], { dtype: "u32", domain: "whole" }),
+        )
+        .map((args) => ({ args, attrs: { lines, width, direction, seed } })),
+    ),
+  apply: ([low, high], { lines, width, direction, seed }) => {
+    const [count, across] = [lines as number, direction === "across"];
+    const perLine = across ? (width as number) : 1;
+    const random = normals(seed as number);
+    const upTo = (most: number) => Math.min(most, Math.floor(Math.abs(random()) * (most / 2)));
+    const taps = [];
+    const weights: number[] = [];
+    for (let t = 0; t < count * perLine; t++) {
+      taps.push(upTo(4), weights.length);
+      const some = Array.from({ length: 1 + upTo(4) }, random);
+      const size = Math.max(
+        1e-3,
+        some.reduce((total, w) => total + Math.abs(w), 0),
+      );
+      weights.push(...some.map((w) => Math.round((w / size) * 1.9 * 2 ** 22)));
+    }
+    const places = Array.from({ length: count }, (_, l) => [upTo(3) * (width as number), l * perLine]).flat();
+    const ints = (values: number[], to: Shape) => coop.tensor(Int32Array.from(values), to);
+    return coop.resample(
+      {
+        pixels: add(low, mul(high, 65536)), // the upper byte is to be left alone
+        lines: ints(places, [count, 2]),
+        taps: ints([...taps, 0, weights.length], [count * perLine + 1, 2]),
+        weights: ints(weights, [weights.length]),
+      },
+      direction as "across" | "down",
+      width as number,
+    );
+  },
+  order: 0,
+};
+
 interface Window {
   readonly size: readonly [number, number];
   readonly stride: number;
@@ -654,6 +704,7 @@ export const CASES: Readonly<Record<string, OpCase>> = {
   gather: GATHER,
   scatterAdd: SCATTER,
   segmentSum: SEGMENTS,
+  resample: RESAMPLE,
   conv2d: CONV2D,
   unfold: onWindows(
     (w) => w.image,

@@ -20,7 +20,7 @@ import { treeLeaves } from "../tensor/tree.ts";
 import { VERSION } from "./versions.ts";
 
 /** So many pictures are encoded before what was computed is kept: what an interrupted command loses. */
-const KEPT_AT_ONCE = 512;
+export const KEPT_AT_ONCE = 512;
 
 let wanted = true;
 let code: string | undefined;
@@ -29,6 +29,9 @@ let code: string | undefined;
 export function useFeatureCache(on: boolean): void {
   wanted = on;
 }
+
+/** Pictures in a batch: few sizes, since the kernels and so the last bits of the features are a matter of the batch. */
+export const batchFor = (count: number): number => Math.min(32, 2 ** Math.ceil(Math.log2(Math.max(1, count))));
 
 /**
  * Features [N, E] of picture files, not normalised, bit for bit the same whether they were computed before or not.
@@ -43,8 +46,7 @@ export async function encodePictures(
   refused?: (path: string, error: CoopError) => void,
 ): Promise<Float32Array> {
   const width = clip.config.embedDim;
-  // few sizes, since the kernels and so the last bits of the features are a matter of the batch
-  const batch = Math.min(32, 2 ** Math.ceil(Math.log2(Math.max(1, paths.length))));
+  const batch = batchFor(paths.length);
   const cache = await openCache(clip, { pixels: clip.pixels, decoder: versionOf("sharp"), batch });
   const bar = progress(label, paths.length, paths.length < 16 ? { mode: "silent" } : {});
   const features = new Float32Array(paths.length * width);
@@ -115,7 +117,7 @@ export async function encodeClasses(
 }
 
 /** The cache for what this model computes on this adapter; undefined where none is wanted. */
-async function openCache(clip: Clip, way: object): Promise<FeatureCache | undefined> {
+export async function openCache(clip: Clip, way: object): Promise<FeatureCache | undefined> {
   const { description, adapter } = await device();
   const chosen = choicesText(adapter);
   const off = /^(1|true|yes)$/i.test(process.env.COOP_NO_CACHE ?? "");
@@ -144,7 +146,7 @@ function codeHash(): string {
 }
 
 /** The version of an installed package; undefined where it is not installed. */
-function versionOf(name: string): string | undefined {
+export function versionOf(name: string): string | undefined {
   for (const folder of createRequire(import.meta.url).resolve.paths(name) ?? [])
     try {
       return JSON.parse(readFileSync(join(folder, name, "package.json"), "utf8")).version;
@@ -152,7 +154,8 @@ function versionOf(name: string): string | undefined {
   return undefined;
 }
 
-async function* upTo<T>(count: number, items: AsyncIterator<T>): AsyncGenerator<T> {
+/** The next items, `count` of them at most; the iterator stays open. */
+export async function* upTo<T>(count: number, items: AsyncIterator<T>): AsyncGenerator<T> {
   for (let i = 0; i < count; i++) {
     const { value, done } = await items.next();
     if (done) return;

@@ -1,4 +1,5 @@
 export { ARCHITECTURES } from "./architectures.ts";
+export { COOP_VIEWS, randomView, type View, type ViewOptions } from "./augment.ts";
 export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
 export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder } from "./cached-gradients.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
@@ -20,6 +21,7 @@ export {
   pretrainLoss,
   similarityLogits,
 } from "./contrastive.ts";
+export { type Crop, cropBatch } from "./crop-batch.ts";
 export { initClip } from "./init.ts";
 export { type LoadOptions, loadClip } from "./load.ts";
 export type { BlockParams, ClipParams, LinearParams, NormParams, TextParams, VisionParams } from "./params.ts";

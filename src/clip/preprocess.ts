@@ -137,16 +137,23 @@ export function resizeBox(picture: Picture, box: Box, size: number): Picture {
 }
 
 /** Bytes [height, width, 3] → float32 [3, height, width], (byte * scale - mean) / std per channel. */
-export function normalise(picture: Picture, { scale, mean, std }: PreprocessOptions): Float32Array {
+export function normalise(picture: Picture, options: PreprocessOptions): Float32Array {
   const pixels = picture.width * picture.height;
   const out = new Float32Array(3 * pixels);
+  const values = byteValues(options);
   for (let channel = 0; channel < 3; channel++) {
-    // in float32 at every step, as the reference computes it
-    const [m, s] = [Math.fround(mean[channel]), Math.fround(std[channel])];
-    const values = Float32Array.from({ length: 256 }, (_, byte) => Math.fround(Math.fround(byte * scale) - m) / s);
-    for (let i = 0; i < pixels; i++) out[channel * pixels + i] = values[picture.data[3 * i + channel]];
+    for (let i = 0; i < pixels; i++) out[channel * pixels + i] = values[256 * channel + picture.data[3 * i + channel]];
   }
   return out;
+}
+
+/** What each byte of each channel becomes, float32 [3, 256]: (byte * scale - mean) / std. */
+export function byteValues({ scale, mean, std }: PreprocessOptions): Float32Array {
+  return Float32Array.from({ length: 3 * 256 }, (_, i) => {
+    const [channel, byte] = [i >> 8, i & 255];
+    // in float32 at every step, as the reference computes it
+    return Math.fround(Math.fround(byte * scale) - Math.fround(mean[channel])) / Math.fround(std[channel]);
+  });
 }
 
 function shortSideTo(size: number, { width, height }: Picture): { width: number; height: number } {

@@ -48,10 +48,10 @@ export function crop(picture: Picture, [left, top, right, bottom]: Box): Picture
 }
 
 /** For each output position: the first input position it sees, and how much each input from there on weighs. */
-interface Taps {
+export interface Taps {
   readonly first: Int32Array; // [outputs]
   readonly count: Int32Array; // [outputs]
-  readonly weights: Int32Array; // [outputs, width]
+  readonly weights: Int32Array; // [outputs, width], 2^22 standing for 1
   readonly width: number;
   readonly outputs: number;
   /** the input positions that any output sees, [begin, end) */
@@ -60,7 +60,7 @@ interface Taps {
 }
 
 /** Taps of the outputs [from, to) when `input` positions become `output`. */
-function tapsFor(input: number, output: number, from: number, to: number): Taps {
+export function tapsFor(input: number, output: number, from: number, to: number): Taps {
   const scale = input / output;
   const stretch = Math.max(scale, 1);
   const support = 2 * stretch;

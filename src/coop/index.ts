@@ -97,4 +97,5 @@ export {
   type Score,
 } from "./score.ts";
 export { loadTraining, type SavedTraining, type Settings, saveTraining } from "./training-state.ts";
+export { type Augment, type Augmentation, viewOf, viewsRecipeText } from "./views.ts";
 export type { Skipped } from "./walk.ts";

@@ -14,6 +14,7 @@ export { gather, gatherElements, gatherRows, oneHot, type RowIndex, row, rowInde
 export { type CrossEntropyOptions, crossEntropy } from "./ops/loss.ts";
 export { linear, type MatmulOptions, matmul } from "./ops/matmul.ts";
 export { max, mean, min, type ReduceOptions, sum } from "./ops/reduce.ts";
+export { type Resampling, resample } from "./ops/resample.ts";
 export {
   l2Normalize,
   layerNorm,
