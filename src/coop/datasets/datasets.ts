@@ -22,6 +22,7 @@ export const DATASETS: readonly Dataset[] = [
     name: "ImageNet",
     folder: "imagenet",
     pictures: "images",
+    links: ["train", "val"],
     lists: IMAGENET,
     counts: counts(1000, 1_281_167, null, 50_000),
   },
