@@ -103,7 +103,6 @@ test("a config that is not whole or not coop's is refused by file and key", () =
     [changed(["coop", "classes"], "cat,dog"), /"coop.classes" must be a list, not "cat,dog"/],
     [changed(["coop", "classes", "1"], 7), /"coop.classes\[1\]" must be a text, not 7/],
     [changed(["coop", "classes", "1"], " "), /"coop.classes\[1\]" is empty/],
-    [changed(["coop", "classes", "1"], "dress"), /"coop.classes" names a class twice/],
     [changed(["coop", "options", "position"], "side"), /"coop.options.position" must be end, middle, front/],
     [changed(["coop", "recipe", "learning_rate"], "fast"), /"coop.recipe.learning_rate" must be a number/],
     [changed(["coop", "recipe", "seed"], 0.5), /"coop.recipe.seed" must be a whole number, not 0.5/],

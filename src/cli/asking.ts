@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clip, DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, templatesFor } from "../clip/index.ts";
+import { dataSource, templateFor } from "../coop/datasets/open.ts";
 import { distinct, spoken } from "../coop/label-set.ts";
 import type { Part } from "../coop/labelled.ts";
 import { listNames } from "../coop/near.ts";
@@ -26,14 +27,16 @@ export const PART_FLAGS: Readonly<Record<string, Flag>> = {
   seed: { value: "N", help: "of the halves that --split train and test mean without splits (default 1)" },
 };
 
-/** The templates that the flags ask for, each once. */
-export function templatesOf(input: Input): string[] {
-  const dataset = input.text("dataset");
+/** The templates that the flags ask for, each once; where they ask for none, that of the dataset which `data` may be. */
+export function templatesOf(input: Input, data = ""): string[] {
+  const source = dataSource(data);
+  const own = "dataset" in source ? source.dataset?.name : undefined;
   const ensemble = input.has("ensemble");
+  const dataset = input.text("dataset") ?? (ensemble ? own : undefined);
   const named = dataset !== undefined ? templatesFor(dataset, { ensemble }) : ensemble ? ENSEMBLE_TEMPLATES : [];
   const templates = [...new Set([...input.texts("template"), ...named])];
   for (const template of templates) fillTemplate(template, []);
-  return templates.length > 0 ? templates : [DEFAULT_TEMPLATE];
+  return templates.length > 0 ? templates : [templateFor(data)];
 }
 
 /** What `--split` and `--seed` say. */
@@ -99,8 +102,12 @@ export function checkedLabels(clip: Clip, given: readonly string[]): { labels: s
   return { labels, notes: [...notes, ...unknownNames(clip, labels)] };
 }
 
-/** A folder that has class folders, where that alone is given; else the pictures that are named or lie in folders named. */
+/**
+ * A folder that has class folders, or a dataset or list of pictures with classes, where that alone is given; else the
+ * pictures that are named or lie in folders named.
+ */
 export async function picturesOf(given: readonly string[]): Promise<{ dir: string } | { files: string[] }> {
+  if (given.length === 1 && dataSource(given[0]).kind !== "folder") return { dir: given[0] };
   const files: string[] = [];
   for (const path of given) {
     if (!(await stat(path).catch(() => undefined))?.isDirectory()) {

@@ -1,5 +1,6 @@
 import { CoopError } from "../tensor/errors.ts";
 import { type Command, helpOf, Input, UsageError } from "./command.ts";
+import { datasets } from "./datasets.ts";
 import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
 import { evaluate } from "./eval.ts";
@@ -30,6 +31,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["search", search],
   ["recall", recall],
   ["pretrain", pretrainCommand],
+  ["datasets", datasets],
   ["doctor", doctor],
   ["profile", profileCommand],
 ]);

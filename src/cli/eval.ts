@@ -1,5 +1,5 @@
 import { DEFAULT_TEMPLATE } from "../clip/index.ts";
-import { readFolder } from "../coop/folder.ts";
+import { openData, templateFor } from "../coop/datasets/open.ts";
 import { confusionOf } from "../coop/predict.ts";
 import { formatTable } from "../coop/progress.ts";
 import { accuracy, ofClass, overall, percent } from "../coop/score.ts";
@@ -20,9 +20,9 @@ learned ones where the prompt has one context for all.`,
   async run(input) {
     const dir = input.only("DIR");
     const { clip, prompt, features } = await openPrompt(input);
-    const folder = await readFolder(dir, { seed: prompt.config.recipe.seed });
+    const folder = await openData(dir, { seed: prompt.config.recipe.seed });
     const { classNames, test } = folder;
-    const template = input.text("template") ?? DEFAULT_TEMPLATE;
+    const template = input.text("template") ?? templateFor(dir);
     const learned = await features(classNames);
     const written = await encodeClasses(clip, classNames, [template]);
     const images = await encodePictures(clip, pathsOf(folder.root, test), "held-out");

@@ -1,8 +1,9 @@
 import { type Clip, classFeatures, DEFAULT_TEMPLATE } from "../clip/index.ts";
 import { checkRunFolder, writeRunFolder } from "../coop/atomic.ts";
+import { openData, templateFor } from "../coop/datasets/open.ts";
 import { shotsAndValidation } from "../coop/few-shot.ts";
 import type { Examples } from "../coop/fit.ts";
-import { type Folder, type Item, readFolder } from "../coop/folder.ts";
+import type { Folder, Item } from "../coop/folder.ts";
 import { fitLinearProbe, predictProbe } from "../coop/linear-probe.ts";
 import { confusionOf } from "../coop/predict.ts";
 import { type ProbeConfig, probeFiles, type ValidationSource } from "../coop/probe-files.ts";
@@ -59,12 +60,12 @@ async function runProbe(input: Input): Promise<number> {
   if (one && input.text("seeds") !== undefined) throw new UsageError("--seed and --seeds exclude each other.");
   if (out !== undefined && !one) throw new UsageError("--out saves one probe: say which with --seed.");
   const seeds = one ? [input.whole("seed", 1, 0)] : Array.from({ length: input.whole("seeds", 3) }, (_, i) => i + 1);
-  const template = input.text("template") ?? DEFAULT_TEMPLATE;
+  const template = input.text("template") ?? templateFor(dir);
   if (out !== undefined) await checkRunFolder(out);
 
   const draws: Draw[] = [];
   for (const seed of seeds) {
-    const folder = await readFolder(dir, { seed });
+    const folder = await openData(dir, { seed, toLearn: true });
     const { train, val } = shotsAndValidation(folder, shots, valShots, seed);
     const from = given === undefined ? validationFrom(folder, train, val) : "none";
     draws.push({ seed, folder, from, picked: { train, val: from === "val" || from === "train" ? val : [] } });

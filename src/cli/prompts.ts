@@ -30,8 +30,7 @@ export const prompts: Command = {
     const dir = input.only("DIR");
     const { part, seed } = partOf(input);
     const asked = input.texts("template").length > 0 ? [] : WORDINGS;
-    const more = input.texts("template").length > 0 || input.has("ensemble") || input.text("dataset") !== undefined;
-    const templates = [...new Set([...asked, ...(more ? templatesOf(input) : [])])];
+    const templates = [...new Set([...asked, ...templatesOf(input, dir)])];
     const { root, classNames, items, ...folder } = await readLabelled(dir, part, seed);
     if (classNames.length < 2) throw new InputError(`${dir}: there must be two classes or more to tell apart`);
     const clip = await openModel(input.text("model"));

@@ -1,9 +1,8 @@
-import { basename, resolve } from "node:path";
 import { DEFAULT_TEMPLATE } from "../clip/index.ts";
 import { checkRunFolder, writeRunFolder } from "../coop/atomic.ts";
+import { dataName, openData, templateFor } from "../coop/datasets/open.ts";
 import { fewShotSplits } from "../coop/few-shot.ts";
 import { fitPrompt } from "../coop/fit.ts";
-import { readFolder } from "../coop/folder.ts";
 import { confusionOf, promptFeatures } from "../coop/predict.ts";
 import { formatTable, progress } from "../coop/progress.ts";
 import { promptLearner } from "../coop/prompt-learner.ts";
@@ -27,7 +26,8 @@ export const train: Command = {
   summary: "Learns a prompt from a folder of pictures and compares it with the hand-written one.",
   usage: "DIR [flags]",
   details: `DIR holds one folder of pictures per class, or train/ and test/ with such folders. Folder names, underscores as
-spaces, are the class names. Without test/, half of each class is held out.`,
+spaces, are the class names. Without test/, half of each class is held out. DIR may also be a dataset of the CoOp papers,
+\`eurosat:ROOT\` (see \`coop datasets\`), a split_zhou_*.json, or a .csv or .jsonl list with image, label and perhaps split.`,
   flags: {
     model: MODEL_FLAG,
     shots: { value: "N", help: "pictures of each class to learn from (default 16)" },
@@ -58,10 +58,10 @@ async function runTrain(input: Input): Promise<number> {
     seed,
     augmentation: "none",
   };
-  const template = input.text("template") ?? DEFAULT_TEMPLATE;
-  const out = input.text("out") ?? defaultOut(dir, shots);
+  const template = input.text("template") ?? templateFor(dir);
+  const out = input.text("out") ?? defaultOut(await dataName(dir), shots);
   await checkRunFolder(out);
-  const folder = await readFolder(dir, { seed });
+  const folder = await openData(dir, { seed, toLearn: true });
   const { classNames } = folder;
   const picked = fewShotSplits(folder, shots, seed);
   const clip = await openModel(input.text("model"));
@@ -135,7 +135,7 @@ async function runTrain(input: Input): Promise<number> {
     metrics: { zeroShot: { ...overall(zeroShot), templates: [template] }, coop: overall(learned) },
     versions: versions((await device()).description),
   };
-  const title = `${basename(resolve(dir))}, ${shots} shots`;
+  const title = `${await dataName(dir)}, ${shots} shots`;
   const command = ["coop", ...input.words];
   const splits = { seed, shots, layout: folder.layout, ...picked, test: folder.test };
   await writeRunFolder(
@@ -176,9 +176,9 @@ async function runTrain(input: Input): Promise<number> {
   return stopped ? 130 : 0;
 }
 
-function defaultOut(dir: string, shots: number): string {
+function defaultOut(name: string, shots: number): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-  return `runs/${time}-${basename(resolve(dir)).replaceAll(/[^\w-]+/g, "-")}-${shots}shots`;
+  return `runs/${time}-${name.replaceAll(/[^\w-]+/g, "-")}-${shots}shots`;
 }
 
 /** Says which classes have fewer pictures to learn from than were asked for. */

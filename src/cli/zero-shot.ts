@@ -8,7 +8,7 @@ export const zeroShot: Command = {
   summary: "Says which of some labels fits each picture, without any training; measures it on a folder.",
   usage: "IMAGE|DIR... --labels a,b,c [flags]",
   details: `One DIR with a folder of pictures per class is measured: how often the folder's name is the answer. Its folders'
-names, underscores as spaces, are the labels where none are given.`,
+names, underscores as spaces, are the labels where none are given. DIR may also be a dataset or a list, as for \`coop train\`.`,
   flags: {
     labels: { value: "A,B,C", help: "what the pictures may show" },
     "labels-file": { value: "FILE", help: "the same from a file: one a line, or JSON: a list, or {folder: label}" },
@@ -20,8 +20,8 @@ names, underscores as spaces, are the labels where none are given.`,
   },
   async run(input) {
     const given = await labelsOf(input);
-    const templates = templatesOf(input);
     const pictures = await picturesOf(input.some("IMAGE"));
+    const templates = templatesOf(input, "dir" in pictures ? pictures.dir : undefined);
     if ("dir" in pictures) return evaluateFolder(input, pictures.dir, templates, given);
     for (const flag of ["split", "seed", "report"])
       if (input.text(flag) !== undefined) throw new UsageError(`--${flag} means nothing for pictures, only for a DIR.`);

@@ -39,6 +39,12 @@ export const TEMPLATE_DATASETS: readonly string[] = DATASETS.map(([name]) => nam
 /** Capitals, spaces, hyphens and underscores do not count. */
 const spelled = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
 
+/** The usual name of a dataset of the CoOp papers that is spelled in any way: "oxford_pets" is OxfordPets. */
+export const datasetName = (spelling: string): string | undefined => entryOf(spelling)?.[0];
+
+const entryOf = (dataset: string) =>
+  DATASETS.find(([name, , ...others]) => [name, ...others].some((s) => spelled(s) === spelled(dataset)));
+
 /**
  * The hand-written templates of a dataset of the CoOp papers: its own; or, as an ensemble, the seven and its own, which
  * ImageNet does without.
@@ -48,7 +54,7 @@ const spelled = (name: string): string => name.toLowerCase().replaceAll(/[^\p{L}
  * @example templatesFor("eurosat") // ["a centered satellite photo of {}."]
  */
 export function templatesFor(dataset: string, { ensemble = false }: { readonly ensemble?: boolean } = {}): string[] {
-  const found = DATASETS.find(([name, , ...others]) => [name, ...others].some((s) => spelled(s) === spelled(dataset)));
+  const found = entryOf(dataset);
   if (!found)
     throw new InputError(
       `there is no template for a dataset "${dataset}", only for ${TEMPLATE_DATASETS.join(", ")}; write one with --template`,

@@ -158,7 +158,7 @@ async function readSplits(walk: Walk, splits: Map<Split, string>, dir: string, n
 }
 
 /** Half of each class, rounded up, for the test. */
-function holdOut(classes: ClassFolder[], seed: number, dir: string) {
+export function holdOut(classes: ClassFolder[], seed: number, dir: string) {
   refuseOne(classes, dir, true);
   const single = classes.filter(({ paths }) => paths.length < 2).map(({ name }) => name);
   if (single.length > 0)

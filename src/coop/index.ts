@@ -1,5 +1,11 @@
 /** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
 export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
+export { baseToNew, type ClassSplits } from "./datasets/base-to-new.ts";
+export type { Counts, Dataset } from "./datasets/dataset.ts";
+export { DATASETS, datasetNamed } from "./datasets/datasets.ts";
+export { readList } from "./datasets/list.ts";
+export { type OpenedData, openData } from "./datasets/open.ts";
+export { type DatasetFolder, readDataset, readSplitFile } from "./datasets/read-dataset.ts";
 export {
   type FeatureIndex,
   INDEX_FILE,

@@ -1,5 +1,6 @@
 import { oneLine } from "../clip/bytes.ts";
 import { InputError } from "../tensor/errors.ts";
+import { dataSource, openData, refuseUnknown } from "./datasets/open.ts";
 import { type Folder, findSplits, type Item, readClasses, readFolder, toItems } from "./folder.ts";
 import { openWalk, type Skipped } from "./walk.ts";
 
@@ -21,11 +22,14 @@ export interface Labelled {
 
 /**
  * Reads the pictures of a folder to ask about, without learning from any. Where there are `train/` and `test/` those of
- * `test/`, else all. Of a folder without splits, "train" and "test" are the halves that `readFolder` makes.
+ * `test/`, else all. Of a folder without splits, "train" and "test" are the halves that `readFolder` makes. Datasets and
+ * lists are taken too, in the forms of `openData`.
  *
  * @throws InputError as `readFolder` does, and where there are no such pictures; one class and one picture are enough
  */
 export async function readLabelled(dir: string, part?: Part, seed = 1): Promise<Labelled> {
+  if (dataSource(dir).kind !== "folder") return readListed(dir, part, seed);
+  await refuseUnknown(dir);
   const walk = await openWalk(dir);
   const top = await walk.list("");
   const splits = await findSplits(walk, top.folders, dir);
@@ -47,8 +51,18 @@ export async function readLabelled(dir: string, part?: Part, seed = 1): Promise<
   return { ...folder, items, part: partName(asked, folder, splits, seed) };
 }
 
+async function readListed(data: string, part: Part | undefined, seed: number): Promise<Labelled> {
+  const folder = await openData(data, { seed });
+  const asked = part ?? (folder.layout === "flat" ? "all" : "test");
+  const all = [...folder.train, ...folder.val, ...folder.test];
+  const items = asked === "all" ? all : folder[asked];
+  if (items.length === 0) throw new InputError(`${oneLine(data)} has no ${asked} pictures`);
+  if (folder.layout === "flat" && asked === "all") return { ...folder, items, part: "all pictures" };
+  return { ...folder, items, part: partName(asked, folder, undefined, seed) };
+}
+
 function partName(part: Part, { layout }: Folder, splits: ReadonlyMap<string, string> | undefined, seed: number) {
   if (part === "all") return "all pictures of all splits";
-  if (layout === "split") return `the pictures of ${splits?.get(part)}/`;
+  if (layout === "split") return splits ? `the pictures of ${splits.get(part)}/` : `its ${part} pictures`;
   return `the half that seed ${seed} ${part === "test" ? "holds out" : "learns from"}`;
 }

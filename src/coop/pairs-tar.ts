@@ -1,7 +1,8 @@
 import { fileBytes, oneLine } from "../clip/bytes.ts";
 import { FormatError } from "../tensor/errors.ts";
 import type { SkipReport } from "./pairs-skipped.ts";
-import { captionsOf, captionText, fieldsOf } from "./pairs-table.ts";
+import { captionsOf, captionText } from "./pairs-table.ts";
+import { fieldsOf } from "./table-rows.ts";
 import { type TarMember, tarMembers } from "./tar.ts";
 
 /** The pairs of some archives: their keys, captions, and how to read a picture. */

@@ -133,7 +133,6 @@ export function parseAdapterConfig(text: string, file = CONFIG_FILE): RunConfig 
   const blank = classes.findIndex((name) => name.trim() === "");
   if (blank >= 0) throw coop.wrong(`classes[${blank}]`, "is empty");
   if (classes.length === 0) throw coop.wrong("classes", "is empty");
-  if (new Set(classes).size < classes.length) throw coop.wrong("classes", "names a class twice");
 
   const options = coop.object("options");
   const recipe = coop.object("recipe");
