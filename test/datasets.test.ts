@@ -91,6 +91,7 @@ test("a missing dataset: what to put where; a misspelled one: what was meant", a
   await refuses(readDataset("imagenet-r", root), /imagenet-rendition lacks imagenet-r, classnames\.txt/);
   await refuses(readDataset("food", root), /there are no pictures of test/);
   await refuses(openData(`eurosta:${root}`), /no dataset "eurosta"; did you mean EuroSAT\?/);
+  await refuses(openData("eurosat:"), /eurosat: says no place: write eurosat:ROOT/);
   await refuses(readLabelled("petz:/nowhere"), /no dataset "petz"; there are ImageNet, /);
   assert.equal(templateFor("dtd:/nowhere"), "{} texture.");
   assert.equal(templateFor("C:\\pictures"), "a photo of a {}.");

@@ -30,8 +30,6 @@ export interface Counts {
 export interface Lists {
   /** files and folders without which it cannot be read */
   readonly needs: readonly string[];
-  /** whether train, val and test are the dataset's own, so that no split file is missed */
-  readonly official?: boolean;
   read(place: Place): Promise<Listed>;
 }
 

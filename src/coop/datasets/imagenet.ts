@@ -11,7 +11,6 @@ export const CLASS_NAMES = "classnames.txt";
 /** train/ and val/, each with a folder per WordNet id; a label is the place of the id among the sorted ones. */
 export const IMAGENET: Lists = {
   needs: [CLASS_NAMES, "images/val"],
-  official: true,
   async read(place) {
     const names = await classNames(place);
     const val = await byId(place, names, "val");
@@ -32,7 +31,6 @@ export const IMAGENET: Lists = {
 /** One folder per WordNet id, of all or some classes of ImageNet; for testing only. */
 export const IMAGENET_BY_ID: Lists = {
   needs: [CLASS_NAMES],
-  official: true,
   async read(place) {
     const all = await byId(place, await classNames(place), "");
     return { classNames: all.classNames, train: [], val: [], test: all.items };
@@ -42,7 +40,6 @@ export const IMAGENET_BY_ID: Lists = {
 /** Folders "0" to "999", the lines of classnames.txt; for testing only. */
 export const IMAGENET_BY_NUMBER: Lists = {
   needs: [CLASS_NAMES],
-  official: true,
   async read(place) {
     const names = [...(await classNames(place)).values()];
     const { folders } = await place.walk.list("");

@@ -59,7 +59,6 @@ export const UCF: Lists = {
 /** `1025794 707-320`: picture and variant; labels are the lines of variants.txt. Train, val and test are official. */
 export const AIRCRAFT: Lists = {
   needs: ["variants.txt", "images_variant_train.txt", "images_variant_val.txt", "images_variant_test.txt"],
-  official: true,
   async read(place) {
     const labels = new Map((await lines(place, "variants.txt")).map((variant, label) => [variant, label]));
     const aircraft = (line: string) => {

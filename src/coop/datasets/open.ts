@@ -84,6 +84,7 @@ export async function refuseUnknown(arg: string): Promise<void> {
   const [, name] = /^([^:/\\]{2,}):/.exec(arg) ?? [];
   const { stat } = await import("node:fs/promises");
   if (name === undefined || (await stat(arg).catch(() => undefined))) return;
+  if (datasetName(name)) throw new InputError(`${oneLine(arg)} says no place: write ${oneLine(name)}:ROOT.`);
   const meant = nearest(name, TEMPLATE_DATASETS);
   throw new InputError(
     `${oneLine(arg)}: there is no dataset "${oneLine(name)}"; ${meant ? `did you mean ${meant}?` : `there are ${TEMPLATE_DATASETS.join(", ")}`}`,
