@@ -3,7 +3,10 @@ import { type Command, helpOf, Input, UsageError } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
 import { evaluate } from "./eval.ts";
+import { explain } from "./explain.ts";
+import { exportCommand } from "./export.ts";
 import { useFeatureCache } from "./features.ts";
+import { importCommand } from "./import.ts";
 import { indexCommand } from "./index-pictures.ts";
 import { predict } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -21,6 +24,9 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["train", train],
   ["eval", evaluate],
   ["predict", predict],
+  ["explain", explain],
+  ["import", importCommand],
+  ["export", exportCommand],
   ["zero-shot", zeroShot],
   ["prompts", prompts],
   ["taxonomy", taxonomy],
