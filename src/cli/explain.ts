@@ -196,7 +196,7 @@ function print({ vectors, change }: Explanation): void {
   ]);
   console.log(
     `\n${formatTable([
-      ["class", "zero-shot", "learned", "pictures", "margin", "learned", "cosine of the texts"],
+      ["class", "zero-shot", "learned", "pictures", "its margin", "learned margin", "cosine of the texts"],
       ...rows,
       ["all", percent(zeroShot.accuracy), percent(learned.accuracy), pictures],
     ])}`,

@@ -68,7 +68,7 @@ function changed(change: ExplainedChange, thumbnails: ReadonlyMap<string, string
 <p class="soft">Hand-written: ${used}. If both prompts were equally good, counts of changed answers as uneven as these would come up with probability ${change.p.toPrecision(2)} (McNemar's exact test).</p>
 ${section(
   "Class by class",
-  `<div class="card scroll">${table(["class", "hand-written", "learned", "its margin", "learned", "cosine of the two texts"], rows)}</div>
+  `<div class="card scroll">${table(["class", "hand-written", "learned", "its margin", "learned margin", "cosine of the two texts"], rows)}</div>
 <p class="soft">The margin is the cosine with the right class less the largest with another, as mean over the pictures of the class.</p>`,
 )}
 ${flips("Right before, wrong now", rightToWrong)}

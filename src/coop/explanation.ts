@@ -76,12 +76,9 @@ export function nearerThanRandom(vectors: readonly ExplainedVector[]): { distanc
   return { distance: count("distance"), cosine: count("cosine") };
 }
 
-/** What the comparison with random vectors says, in a sentence or two. */
+/** What the comparison with random vectors says. */
 export function verdict(vectors: readonly ExplainedVector[]): string {
   const near = nearerThanRandom(vectors);
   const draws = vectors[0]?.control.draws ?? 0;
-  const some = `${near.distance} of ${vectors.length} vectors ${near.distance === 1 ? "is" : "are"} nearer to a word than each of ${draws} random vectors of the same norm (by cosine ${near.cosine}).`;
-  return near.distance === vectors.length
-    ? some
-    : `${some} The words of the others say nothing: as near a word is found to a random vector.`;
+  return `Of ${vectors.length} vectors ${near.distance} by distance and ${near.cosine} by cosine ${near.distance + near.cosine === 1 ? "is" : "are"} nearer to a word than each of ${draws} random vectors of the same norm; of random vectors one in ${draws + 1} would be. The words of the others say nothing.`;
 }
