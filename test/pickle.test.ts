@@ -223,6 +223,40 @@ test("pickles that run code when Python loads them are refused and not run", { t
   assert.equal(existsSync(join(folder, "canary")), false);
 });
 
+test("beside a prompt they are skipped and not run, and only where that is asked for", {
+  timeout: 60_000,
+}, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "coop-pickle-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const vector = w.tensor(w.storage("FloatStorage", "0", 3), [3], [1]);
+  const data = { "0": new Uint8Array(new Float32Array([1, 2, 3]).buffer) };
+  for (const [what, code, name] of malicious(join(folder, "canary"))) {
+    const beside = w.dict({ state_dict: w.orderedDict({ ctx: vector }), epoch: w.int(5), optimizer: code });
+    const among = w.dict({ state_dict: w.orderedDict({ ctx: vector, w: code }) });
+    const open = (root: w.Code, skipUnknown: boolean) =>
+      openTorchFile(memoryBytes(w.torchZip(root, data), "f.pt"), { skipUnknown });
+    await assert.rejects(open(beside, false), { name: "FormatError", message: /NOT run/ }, what);
+    if (what === "INST" || what === "OBJ") {
+      await assert.rejects(open(beside, true), { name: "FormatError", message: /never does|no instruction/ }, what);
+      continue;
+    }
+    const file = await open(beside, true);
+    assert.deepEqual([...file.tensors.keys()], ["ctx"], what);
+    assert.deepEqual([...new Float32Array((await file.read("ctx")).buffer)], [1, 2, 3], what);
+    assert.ok(file.skipped.includes(name), `${what}: ${file.skipped}`);
+    assert.deepEqual([...file.values], [["epoch", 5]]);
+    const inside = open(among, true).then(({ tensors }) => [...tensors.keys()]);
+    // some of them make a dict with something in it, which is no tensor either
+    await inside.then(
+      (names) => assert.deepEqual(names, ["ctx"], what),
+      (error) =>
+        assert.match(error.message, /"w" among its tensors is made by ".*", which is code and is not run/, what),
+    );
+  }
+  await setTimeout(300);
+  assert.equal(existsSync(join(folder, "canary")), false);
+});
+
 test("those pickles do run code in Python", { ...needsPython, timeout: 60_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "coop-pickle-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -263,14 +297,15 @@ test("random instructions end in a value or a FormatError", { timeout: 60_000 },
       w.global("torch._utils", "_rebuild_tensor_v2"),
       w.global("torch", "FloatStorage"),
       w.global("__torch__", "M"),
+      w.global("torch.optim.sgd", "SGD"),
       w.storage("FloatStorage", "0", 4),
       w.tensor(w.storage("FloatStorage", "0", 4), [2, 2], [2, 1]),
     ),
   );
   fc.assert(
-    fc.property(fc.array(fragment, { maxLength: 40 }), (fragments) => {
+    fc.property(fc.array(fragment, { maxLength: 40 }), fc.boolean(), (fragments, skipping) => {
       try {
-        parse(w.pickle(w.bytesOf(...fragments)), torchRules().rules);
+        parse(w.pickle(w.bytesOf(...fragments)), torchRules(skipping ? new Set() : undefined).rules);
       } catch (error) {
         assert.ok(error instanceof FormatError, String(error));
       }

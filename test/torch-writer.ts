@@ -1,55 +1,27 @@
-/** Writes pickles, ZIP archives and PyTorch checkpoints as PyTorch does, without it. */
+/** Writes pickles, ZIP archives and PyTorch checkpoints of unusual kinds, beside those that coop itself writes. */
+
+import {
+  bytesOf,
+  type Code,
+  dict,
+  global,
+  list,
+  op,
+  pickle,
+  TRUE,
+  text,
+  u16,
+  u32,
+  u64,
+} from "../src/clip/pickle-write.ts";
+
+export * from "../src/clip/pickle-write.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const numbers = (bytes: number, ...values: (number | bigint)[]): Uint8Array => {
-  const out = new Uint8Array(bytes * values.length);
-  for (const [i, value] of values.entries())
-    for (let b = 0; b < bytes; b++) out[i * bytes + b] = Number((BigInt(value) >> BigInt(8 * b)) & 0xffn);
-  return out;
-};
-export const u16 = (...values: number[]) => numbers(2, ...values);
-export const u32 = (...values: number[]) => numbers(4, ...values);
-export const u64 = (...values: (number | bigint)[]) => numbers(8, ...values);
-export const bytesOf = (...parts: (Uint8Array | number[] | string)[]): Uint8Array =>
-  new Uint8Array(Buffer.concat(parts.map((part) => (typeof part === "string" ? utf8(part) : new Uint8Array(part)))));
-
-/** Instructions of a pickle, one after another. */
-export type Code = Uint8Array;
-export const op = (opcode: string | number, ...arg: (Uint8Array | number[] | string)[]): Code =>
-  bytesOf(typeof opcode === "string" ? opcode : [opcode], ...arg);
-export const text = (value: string): Code => op("X", u32(utf8(value).length), value);
-export const int = (value: number): Code =>
-  value >= -(2 ** 31) && value < 2 ** 31 ? op("J", u32(value)) : op(0x8a, [8], u64(value));
-export const tuple = (...items: Code[]): Code => bytesOf("(", ...items, "t");
-export const list = (...items: Code[]): Code => bytesOf("](", ...items, "e");
-export const dict = (entries: Record<string, Code> | [Code, Code][]): Code =>
-  bytesOf("}(", ...pairs(entries).flat(), "u");
-const pairs = (entries: Record<string, Code> | [Code, Code][]): [Code, Code][] =>
-  Array.isArray(entries) ? entries : Object.entries(entries).map(([key, value]) => [text(key), value]);
-export const global = (module: string, name: string): Code => op("c", `${module}\n${name}\n`);
 export const stackGlobal = (module: string, name: string): Code => bytesOf(text(module), text(name), [0x93]);
-export const call = (target: Code, ...args: Code[]): Code => bytesOf(target, tuple(...args), "R");
-export const NONE = op("N");
-export const TRUE = op(0x88);
-export const pickle = (code: Code, protocol = 2): Uint8Array => bytesOf([0x80, protocol], code, ".");
-
-export const orderedDict = (entries: Record<string, Code> | [Code, Code][]): Code =>
-  bytesOf(call(global("collections", "OrderedDict")), "(", ...pairs(entries).flat(), "u");
 /** A TorchScript object of this class. */
 export const module = (path: string, attributes: Record<string, Code>): Code =>
   bytesOf(global(`__torch__.${path}`, "M"), ")", [0x81], dict(attributes), "b");
-export const storage = (type: string, key: string, length: number, device = "cpu"): Code =>
-  bytesOf(tuple(text("storage"), global("torch", type), text(key), text(device), int(length)), "Q");
-export const tensor = (from: Code, shape: number[], strides: number[], offset = 0): Code =>
-  call(
-    global("torch._utils", "_rebuild_tensor_v2"),
-    from,
-    int(offset),
-    tuple(...shape.map(int)),
-    tuple(...strides.map(int)),
-    op(0x89),
-    orderedDict({}),
-  );
 
 export interface ZipOptions {
   /** sizes and offsets in ZIP64 fields, with the ZIP64 end record */

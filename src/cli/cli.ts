@@ -4,7 +4,10 @@ import { datasets } from "./datasets.ts";
 import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
 import { evaluate } from "./eval.ts";
+import { explain } from "./explain.ts";
+import { exportCommand } from "./export.ts";
 import { useFeatureCache } from "./features.ts";
+import { importCommand } from "./import.ts";
 import { indexCommand } from "./index-pictures.ts";
 import { predict } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -22,6 +25,9 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["train", train],
   ["eval", evaluate],
   ["predict", predict],
+  ["explain", explain],
+  ["import", importCommand],
+  ["export", exportCommand],
   ["zero-shot", zeroShot],
   ["prompts", prompts],
   ["taxonomy", taxonomy],

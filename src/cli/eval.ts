@@ -20,7 +20,7 @@ learned ones where the prompt has one context for all.`,
   async run(input) {
     const dir = input.only("DIR");
     const { clip, prompt, features } = await openPrompt(input);
-    const folder = await openData(dir, { seed: prompt.config.recipe.seed });
+    const folder = await openData(dir, { seed: prompt.config.recipe?.seed ?? 1 });
     const { classNames, test } = folder;
     const template = input.text("template") ?? templateFor(dir);
     const learned = await features(classNames);

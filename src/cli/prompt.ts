@@ -13,9 +13,8 @@ export interface OpenPrompt {
   features(classNames: readonly string[]): Promise<Float32Array>;
 }
 
-/** Opens what `--prompt` and `--model` name; the model's weights must be those of the training. */
-export async function openPrompt(input: Input): Promise<OpenPrompt> {
-  const dir = input.required("prompt");
+/** Opens a run's folder (`--prompt`) and its model (`--model`), whose weights must be those of the training. */
+export async function openPrompt(input: Input, dir = input.required("prompt")): Promise<OpenPrompt> {
   const prompt = await readPrompt(dir);
   const { model, options, classes } = prompt.config;
   const source = input.text("model") ?? modelSource(model.name);

@@ -29,10 +29,26 @@ export abstract class PickleObject {
   }
 }
 
+/**
+ * Stands for a class, a function or a thing made of them that is neither known nor needed. Calling it, filling it and
+ * giving it a state do nothing; a call gives the same placeholder again.
+ */
+export class PickleOpaque extends PickleObject {
+  /** `module.name` of what the pickle asked for */
+  readonly name: string;
+
+  constructor(name: string) {
+    super();
+    this.name = name;
+  }
+
+  override setState(): void {}
+}
+
 /** All that a pickle may do besides plain data. */
 export interface PickleRules {
   /** What `module.name` stands for; undefined refuses the file. */
-  find(module: string, name: string): PickleClass | undefined;
+  find(module: string, name: string): PickleClass | PickleOpaque | undefined;
   /** What a persistent id (data outside the pickle) stands for. */
   persistent(id: PickleValue, refuse: Refuse): PickleValue;
 }

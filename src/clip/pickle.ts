@@ -1,5 +1,12 @@
 import { LATIN1, PickleReader } from "./pickle-reader.ts";
-import { PickleClass, PickleObject, type PickleRules, type PickleValue, type Refuse } from "./pickle-values.ts";
+import {
+  PickleClass,
+  PickleObject,
+  PickleOpaque,
+  type PickleRules,
+  type PickleValue,
+  type Refuse,
+} from "./pickle-values.ts";
 import { quote } from "./safetensors-layout.ts";
 
 const MAX_OPCODES = 2 ** 20;
@@ -40,11 +47,13 @@ export function parsePickle(
   const popTuple = (length: number): PickleValue[] => Array.from({ length }, pop).reverse();
   const append = (items: PickleValue[]) => {
     const list = top();
+    if (list instanceof PickleOpaque) return;
     if (!Array.isArray(list)) refuse("it appends to something that is no list");
     for (const item of items) list.push(item);
   };
   const setItems = (items: PickleValue[]) => {
     const dict = top();
+    if (dict instanceof PickleOpaque) return;
     if (!(dict instanceof Map)) refuse("it sets a key of something that is no dict");
     if (items.length % 2) refuse("a key has no value");
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
@@ -53,7 +62,7 @@ export function parsePickle(
     const value = memo.get(index);
     push(value === undefined ? refuse(`it refers to value ${index}, which it never kept`) : value);
   };
-  const find = (module: PickleValue, attribute: PickleValue): PickleClass => {
+  const find = (module: PickleValue, attribute: PickleValue): PickleClass | PickleOpaque => {
     if (typeof module !== "string" || typeof attribute !== "string") refuse("the name of a class is no text");
     if (module.length + attribute.length > MAX_GLOBAL) refuse(`the name of a class is over ${MAX_GLOBAL} characters`);
     return (
@@ -66,6 +75,7 @@ export function parsePickle(
   const call = () => {
     const args = pop();
     const made = pop();
+    if (made instanceof PickleOpaque) return push(made);
     if (!(made instanceof PickleClass && Array.isArray(args))) refuse("it calls something that is no function");
     push(made.make(args, refuse));
   };

@@ -5,7 +5,7 @@ import { parsePickle } from "./pickle.ts";
 import { DTYPE_BYTES, quote } from "./safetensors-layout.ts";
 import { gather, isContiguous, reach, type Strided } from "./strided.ts";
 import { MAX_PICKLE, readLegacyTorch, type TorchContents } from "./torch-legacy.ts";
-import { namedTensors } from "./torch-names.ts";
+import { namedTensors, type PlainValue, plainValues } from "./torch-names.ts";
 import { torchRules } from "./torch-values.ts";
 import { readZip, type ZipEntry, zipDataOffset } from "./zip.ts";
 
@@ -27,11 +27,12 @@ export function isTorchFile(start: Uint8Array): boolean {
  * checkpoint.tensors.get("visual.proj");        // { dtype: "F16", shape: [768, 512], byteLength: 786432 }
  * ```
  */
-export async function openTorchFile(source: ByteSource): Promise<Checkpoint> {
+export async function openTorchFile(source: ByteSource, options: TorchOptions = {}): Promise<TorchCheckpoint> {
   const start = await source.read(0, Math.min(source.size, 16));
   if (!isTorchFile(start))
     throw new FormatError(`${source.name} is no PyTorch file: it is neither a ZIP nor a pickle.`);
-  const { root, storages } = isZip(start) ? await readArchive(source) : await readLegacyTorch(source);
+  const skipped = options.skipUnknown ? new Set<string>() : undefined;
+  const { root, storages } = await (isZip(start) ? readArchive : readLegacyTorch)(source, skipped);
   const tensors = new Map<string, TorchArray>();
   for (const [name, { storage, view, byteLength }] of namedTensors(root, source.name)) {
     const place = storages.get(storage.key);
@@ -55,6 +56,8 @@ export async function openTorchFile(source: ByteSource): Promise<Checkpoint> {
   return {
     name: source.name,
     tensors,
+    values: plainValues(root),
+    skipped: [...(skipped ?? [])].sort(),
     read: async (name) => read(find(name)),
     async *stream(name, chunkBytes = 2 ** 23) {
       const tensor = find(name);
@@ -66,6 +69,23 @@ export async function openTorchFile(source: ByteSource): Promise<Checkpoint> {
   };
 }
 
+/** How a PyTorch file is opened. */
+export interface TorchOptions {
+  /**
+   * For what a training saved beside its weights: classes and functions that are no tensors (an optimizer, a schedule)
+   * do not refuse the file; nothing of them is run, made or kept but the names. Among the tensors they are refused still.
+   */
+  readonly skipUnknown?: boolean;
+}
+
+/** A checkpoint in PyTorch's format. */
+export interface TorchCheckpoint extends Checkpoint {
+  /** Plain values that stand beside the state dict: `epoch`, for instance. */
+  readonly values: ReadonlyMap<string, PlainValue>;
+  /** Names of the classes and functions that were skipped. */
+  readonly skipped: readonly string[];
+}
+
 interface TorchArray extends StoredArray {
   /** of its first element, in bytes from the start of the file */
   readonly offset: number;
@@ -75,7 +95,7 @@ interface TorchArray extends StoredArray {
 }
 
 /** What a ZIP archive holds: `<top>/data.pkl`, which describes the tensors, and their storages `<top>/data/<key>`. */
-async function readArchive(source: ByteSource): Promise<TorchContents> {
+async function readArchive(source: ByteSource, skipped?: Set<string>): Promise<TorchContents> {
   const entries = await readZip(source);
   const [pickle, another] = [...entries.values()].filter(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
   if (!pickle || another)
@@ -87,7 +107,7 @@ async function readArchive(source: ByteSource): Promise<TorchContents> {
   if (order && /big/.test(String.fromCharCode(...(await readEntry(source, order, 16)))))
     throw new FormatError(`${source.name}: its numbers are big-endian, which is not read. Save it on another machine.`);
 
-  const { rules, storages } = torchRules();
+  const { rules, storages } = torchRules(skipped);
   const bytes = await readEntry(source, pickle, MAX_PICKLE);
   const { value } = parsePickle(bytes, source.name, rules, await zipDataOffset(source, pickle));
   const found = new Map<string, { offset: number; byteLength: number }>();

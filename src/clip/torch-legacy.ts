@@ -19,9 +19,9 @@ export interface TorchContents {
  * What torch.save wrote before PyTorch 1.6: pickles of a magic number, a version, the machine's properties, the object,
  * and its storages' keys, then each storage as its length (u64) and its numbers.
  */
-export async function readLegacyTorch(source: ByteSource): Promise<TorchContents> {
+export async function readLegacyTorch(source: ByteSource, skipped?: Set<string>): Promise<TorchContents> {
   const { name, size } = source;
-  const { rules, storages } = torchRules();
+  const { rules, storages } = torchRules(skipped);
   let at = 0;
   const next = async (): Promise<PickleValue> => {
     const { value, length } = await pickleAt(source, at, rules);

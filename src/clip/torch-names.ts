@@ -1,5 +1,5 @@
 import { FormatError } from "../tensor/errors.ts";
-import type { PickleValue, Refuse } from "./pickle-values.ts";
+import { PickleOpaque, type PickleValue, type Refuse } from "./pickle-values.ts";
 import { MAX_NAME, quote } from "./safetensors-layout.ts";
 import { TorchModule, TorchTensor } from "./torch-values.ts";
 
@@ -19,6 +19,10 @@ export function namedTensors(root: PickleValue, file: string): Map<string, Torch
     if (depth > MAX_DEPTH) refuse(`its modules are nested deeper than ${MAX_DEPTH}.`);
     for (const [key, value] of members) {
       if (++attributes > MAX_ATTRIBUTES) refuse(`its modules have over ${MAX_ATTRIBUTES} attributes.`);
+      if (value instanceof PickleOpaque)
+        refuse(
+          `${quote(String(key))} among its tensors is made by ${quote(value.name)}, which is code and is not run.`,
+        );
       if (!(value instanceof TorchTensor || value instanceof TorchModule)) continue;
       if (typeof key !== "string") refuse("a tensor in it has something other than a text for a name.");
       const name = prefix + key;
@@ -35,6 +39,20 @@ export function namedTensors(root: PickleValue, file: string): Map<string, Torch
   const wrapped = [...found.keys()].every((name) => /^module\../.test(name)); // by DataParallel, while training
   return wrapped ? new Map([...found].map(([name, tensor]) => [name.slice(7), tensor])) : found;
 }
+
+/** What stands beside the tensors of a saved training and is a plain value: epoch 50, say. */
+export function plainValues(root: PickleValue): Map<string, PlainValue> {
+  const entries = root instanceof Map ? [...root] : [];
+  return new Map(
+    entries.filter((entry): entry is [string, PlainValue] => typeof entry[0] === "string" && isPlain(entry[1])),
+  );
+}
+
+/** A number, a text, a flag, or None. */
+export type PlainValue = null | boolean | number | string;
+
+const isPlain = (value: PickleValue): value is PlainValue =>
+  value === null || ["boolean", "number", "string"].includes(typeof value);
 
 function stateDict(root: PickleValue): ReadonlyMap<PickleValue, PickleValue> | undefined {
   if (root instanceof TorchModule) return root.attributes;

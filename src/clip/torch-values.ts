@@ -1,4 +1,4 @@
-import { PickleClass, PickleObject, type PickleRules, type PickleValue } from "./pickle-values.ts";
+import { PickleClass, PickleObject, PickleOpaque, type PickleRules, type PickleValue } from "./pickle-values.ts";
 import { DTYPE_BYTES, MAX_RANK, quote, sizeOf } from "./safetensors-layout.ts";
 import { reach, type Strided } from "./strided.ts";
 
@@ -14,6 +14,12 @@ const DTYPES: ReadonlyMap<string, string> = new Map([
   ["ByteStorage", "U8"],
   ["BoolStorage", "BOOL"],
 ]);
+
+/** What PyTorch calls storages of a dtype. */
+export const torchStorages: ReadonlyMap<string, string> = new Map([...DTYPES].map(([name, dtype]) => [dtype, name]));
+
+/** So many names are kept of what was skipped. */
+const MAX_SKIPPED = 1000;
 
 /** A run of `length` elements, which tensors are views of; `key` says where in the file it is. */
 export class TorchStorage extends PickleObject {
@@ -63,8 +69,13 @@ class StorageType extends PickleClass {
   }
 }
 
-/** What a checkpoint's pickle may name, and the storages that it turned out to have, by key. */
-export function torchRules(): { rules: PickleRules; storages: ReadonlyMap<string, TorchStorage> } {
+/**
+ * What a checkpoint's pickle may name, and the storages that it turned out to have, by key.
+ *
+ * @param skipped where given, what else the pickle names is not refused: a placeholder stands for it, and its name is
+ * added here
+ */
+export function torchRules(skipped?: Set<string>): { rules: PickleRules; storages: ReadonlyMap<string, TorchStorage> } {
   const storages = new Map<string, TorchStorage>();
   return {
     storages,
@@ -72,7 +83,8 @@ export function torchRules(): { rules: PickleRules; storages: ReadonlyMap<string
       find(module, name) {
         if (/^__torch__(\.|$)/.test(module)) return MODULE;
         if (module === "torch" && /^\w+Storage$/.test(name)) return new StorageType(name);
-        return KNOWN.get(`${module}.${name}`);
+        const path = `${module}.${name}`;
+        return KNOWN.get(path) ?? (skipped && skip(path, skipped));
       },
       persistent(id, refuse) {
         const [kind, type, key, , length, view] = Array.isArray(id) ? id : [];
@@ -89,6 +101,11 @@ export function torchRules(): { rules: PickleRules; storages: ReadonlyMap<string
       },
     },
   };
+}
+
+function skip(path: string, skipped: Set<string>): PickleOpaque {
+  if (skipped.size < MAX_SKIPPED) skipped.add(path);
+  return new PickleOpaque(path);
 }
 
 const first = new PickleClass((args, refuse) => args[0] ?? refuse("a call lacks its arguments"));

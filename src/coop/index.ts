@@ -43,6 +43,13 @@ export {
 } from "./linear-probe.ts";
 export { MersenneTwister } from "./mersenne.ts";
 export { type ModelParts, writeModelFolder } from "./model-folder.ts";
+export {
+  type NearestWordsOptions,
+  type NearToken,
+  nearestTokens,
+  nearestWords,
+  type VectorWords,
+} from "./nearest-words.ts";
 export { type PairBatches, type PairBatchOptions, pairBatches } from "./pair-batches.ts";
 export { type PairScorer, type PairScores, pairScorer } from "./pair-scores.ts";
 export {
@@ -66,6 +73,7 @@ export {
   type PromptOptions,
   packPrompts,
 } from "./prompt.ts";
+export { type Answers, answersTo, comparePrompts, type PromptChange } from "./prompt-change.ts";
 export {
   type PromptBatch,
   type PromptLearner,
@@ -74,9 +82,10 @@ export {
   promptLearner,
 } from "./prompt-learner.ts";
 export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
+export { type ReferencePrompt, readReferencePrompt, referenceCheckpoint } from "./reference-prompt.ts";
 export { type Report, reportHtml } from "./report.ts";
 export { type CardOptions, runCard } from "./run-card.ts";
-export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig } from "./run-config.ts";
+export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig, type SavedConfig } from "./run-config.ts";
 export {
   adapterModel,
   type EpochMetrics,
@@ -102,6 +111,7 @@ export {
   percent,
   type Score,
 } from "./score.ts";
+export { type TokenWord, tokenWord } from "./token-word.ts";
 export { loadTraining, type SavedTraining, type Settings, saveTraining } from "./training-state.ts";
 export { type Augment, type Augmentation, viewOf, viewsRecipeText } from "./views.ts";
 export type { Skipped } from "./walk.ts";

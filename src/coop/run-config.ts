@@ -50,6 +50,9 @@ export interface RunConfig {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** A run's configuration as it is saved: nobody knows the recipe of a prompt that was imported. */
+export type SavedConfig = Omit<RunConfig, "recipe"> & { readonly recipe: RunConfig["recipe"] | null };
+
 /** The shape of the context: [M, D], or [K, M, D] where it is class-specific. */
 export function contextShape({ classes, options }: Pick<RunConfig, "classes" | "options">): number[] {
   const shape = [options.contextTokens, options.tokenDim];
@@ -60,7 +63,7 @@ export function contextShape({ classes, options }: Pick<RunConfig, "classes" | "
  * The text of `adapter_config.json`: PEFT's fields for a soft prompt, which tools that list adapters read, and a `coop`
  * object with the rest. InputError if the config itself is not fit to be read back.
  */
-export function adapterConfigJson(config: RunConfig): string {
+export function adapterConfigJson(config: SavedConfig): string {
   const { model, classes, options, recipe, metrics, versions } = config;
   const score = ({ correct, total }: Score) => ({ accuracy: total ? correct / total : null, correct, total });
   const text = JSON.stringify(
@@ -81,7 +84,7 @@ export function adapterConfigJson(config: RunConfig): string {
         model: { name: model.name, revision: model.revision, sha256: model.sha256 },
         classes,
         options: { position: options.position, class_specific: options.classSpecific },
-        recipe: {
+        recipe: recipe && {
           shots: recipe.shots,
           epochs: recipe.epochs,
           batch_size: recipe.batchSize,
@@ -112,7 +115,7 @@ export function adapterConfigJson(config: RunConfig): string {
 }
 
 /** Reads `adapter_config.json` back; `file` is its name in messages. FormatError names the file and the key. */
-export function parseAdapterConfig(text: string, file = CONFIG_FILE): RunConfig {
+export function parseAdapterConfig(text: string, file = CONFIG_FILE): SavedConfig {
   const top = JsonFields.parse(file, text);
   const type = top.string("peft_type");
   if (type !== "PROMPT_TUNING")
@@ -135,7 +138,7 @@ export function parseAdapterConfig(text: string, file = CONFIG_FILE): RunConfig 
   if (classes.length === 0) throw coop.wrong("classes", "is empty");
 
   const options = coop.object("options");
-  const recipe = coop.object("recipe");
+  const recipe = coop.has("recipe") ? coop.object("recipe") : null;
   return {
     model: { name: model.string("name"), revision: optional(model, "revision"), sha256 },
     classes,
@@ -146,7 +149,7 @@ export function parseAdapterConfig(text: string, file = CONFIG_FILE): RunConfig 
       classSpecific: options.boolean("class_specific"),
       initText: optional(top, "prompt_tuning_init_text"),
     },
-    recipe: {
+    recipe: recipe && {
       shots: recipe.whole("shots", 1),
       epochs: recipe.whole("epochs", 1),
       batchSize: recipe.whole("batch_size", 1),

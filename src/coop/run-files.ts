@@ -4,7 +4,14 @@ import { openSafetensors, writeSafetensors } from "../clip/safetensors.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import type { Item } from "./folder.ts";
 import { JsonFields } from "./json-fields.ts";
-import { adapterConfigJson, CONFIG_FILE, contextShape, parseAdapterConfig, type RunConfig } from "./run-config.ts";
+import {
+  adapterConfigJson,
+  CONFIG_FILE,
+  contextShape,
+  parseAdapterConfig,
+  type RunConfig,
+  type SavedConfig,
+} from "./run-config.ts";
 
 export const MODEL_FILE = "adapter_model.safetensors";
 /** PEFT's name for a soft prompt */
@@ -57,7 +64,7 @@ export function runFiles(run: {
 
 /** A learned prompt: its description and its context, row-major, of `shape` [M, D] or [K, M, D]. */
 export interface SavedPrompt {
-  readonly config: RunConfig;
+  readonly config: SavedConfig;
   readonly context: Float32Array;
   readonly shape: readonly number[];
 }
@@ -91,7 +98,7 @@ export async function readPrompt(dir: string): Promise<SavedPrompt> {
 }
 
 /** The bytes of `adapter_model.safetensors`. */
-export function adapterModel(context: Float32Array, config: RunConfig): Uint8Array {
+export function adapterModel(context: Float32Array, config: Pick<RunConfig, "classes" | "options">): Uint8Array {
   const shape = contextShape(config);
   const size = shape.reduce((product, n) => product * n, 1);
   if (context.length !== size)
