@@ -1,6 +1,13 @@
 /** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
 export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
 export {
+  type AccuracyMeter,
+  accuracyMeter,
+  type Best,
+  type EarlyStopping,
+  earlyStopping,
+} from "./early-stopping.ts";
+export {
   type FeatureIndex,
   INDEX_FILE,
   type IndexedFile,
@@ -23,7 +30,17 @@ export {
   type Labelled,
   shotsAndValidation,
 } from "./few-shot.ts";
-export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
+export {
+  type Epoch,
+  type Examples,
+  type FitState,
+  fitLearner,
+  fitPrompt,
+  type Host,
+  type Learner,
+  type OnEpoch,
+  type Recipe,
+} from "./fit.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
 export {
   type FittedProbe,
@@ -96,5 +113,6 @@ export {
   percent,
   type Score,
 } from "./score.ts";
+export { runTraining, type Trained, type TrainRun } from "./train-run.ts";
 export { loadTraining, type SavedTraining, type Settings, saveTraining } from "./training-state.ts";
 export type { Skipped } from "./walk.ts";
