@@ -45,8 +45,7 @@ npx coop predict photo.jpg --prompt .
 \`\`\`
 
 It tells apart ${classes.length} classes: ${classes.map(markdown).join(", ")}.
-
-## Made by
+${options.classSpecific ? "Each has a context of its own, so it serves no others.\n\n" : "\n"}## Made by
 
 ${fence}sh
 ${made}

@@ -43,7 +43,7 @@ export interface Trained<P> {
   readonly stopped: boolean;
 }
 
-/** What a checkpoint holds: parameters and optimizer, and the best parameters so far where there is early stopping. */
+/** What a checkpoint holds, no tensor twice: parameters and optimizer, and the best parameters so far where there is early stopping. */
 interface Saved<P> {
   readonly params: P;
   readonly optimizer: unknown;
@@ -68,7 +68,11 @@ export async function runTraining<P>(
   const { validation } = run;
   const file = join(run.dir, CHECKPOINT);
   const start = beginFit(learner, recipe);
-  const like: Saved<P> = { params: start.params, optimizer: start.optimizer, best: validation ? [start.params] : [] };
+  const like: Saved<P> = {
+    params: start.params,
+    optimizer: start.optimizer,
+    best: validation ? [beginFit(learner, recipe).params] : [],
+  };
   const saved = await loadTraining(file, like, run.settings);
   const from: FitState<P> = saved ? { ...saved.state, epoch: saved.step } : start;
   if (saved) {
