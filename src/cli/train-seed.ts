@@ -87,7 +87,8 @@ export async function trainSeed(
   const handWritten = await encodeClasses(clip, classNames, plan.templates);
   const shown = await examples(folder, picked.train, "shots");
   const heldOut = await examples(folder, folder.test, "held-out");
-  const validation = await examples(folder, picked.val, "validation");
+  const chooses = plan.probe || recipe.patience !== undefined;
+  const validation = await examples(folder, chooses ? picked.val : [], "validation");
   const confusion = (classes: Float32Array) => confusionOf(clip, heldOut.features, heldOut.labels, classes);
   const zeroShot = await confusion(handWritten);
   const ensemble = plan.ensemble && (await confusion(await encodeClasses(clip, classNames, plan.ensemble)));
@@ -107,7 +108,10 @@ export async function trainSeed(
     stop: interrupted.now,
     onResume: (epoch) => bar.log(`going on after epoch ${epoch} of ${oneLine(place.dir)}`),
     onEpoch: ({ epoch, loss }) => bar.update(epoch, `loss ${loss.toFixed(3)}`),
-  }).finally(() => [curve.free, interrupted.off].forEach((end) => void end()));
+  }).finally(() => {
+    curve.free();
+    interrupted.off();
+  });
   const { epochs, keptEpoch } = trained;
   if (trained.stopped) {
     bar.finish(`stopped after epoch ${epochs.length} of ${recipe.epochs}`);
