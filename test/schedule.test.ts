@@ -18,6 +18,7 @@ test("the learning rates of the published recipe", () => {
   const last = (epochs: number) => coopLearningRate(epochs - 1, { epochs, learningRate: 0.002 });
   near(last(10), 1.9098300562505265e-4, 1e-12);
   near(last(50), 7.885298685522235e-6, 1e-12);
+  near(last(100), 1.9732715717284413e-6, 1e-12);
   near(last(200), 4.934396342684e-7, 1e-12);
 });
 

@@ -10,6 +10,8 @@ export class UsageError extends InputError {
 export interface Flag {
   readonly value?: string;
   readonly help: string;
+  /** The value where no number stands behind the flag. */
+  readonly otherwise?: string;
   /** May be given several times. */
   readonly many?: boolean;
 }
@@ -58,7 +60,11 @@ export class Input {
       ]),
     );
     try {
-      const parsed = parseArgs({ args: [...words], options, allowPositionals: true });
+      const args = words.map((word, i) => {
+        const otherwise = word.startsWith("--") ? flags[word.slice(2)]?.otherwise : undefined;
+        return otherwise === undefined || /^\d/.test(words[i + 1] ?? "") ? word : `${word}=${otherwise}`;
+      });
+      const parsed = parseArgs({ args, options, allowPositionals: true });
       this.values = parsed.values;
       this.positionals = parsed.positionals;
     } catch (error) {
@@ -111,6 +117,25 @@ export class Input {
     if (!Number.isSafeInteger(value) || value < least)
       throw new InputError(`--${flag} is ${text}; give a whole number ≥ ${least}, such as ${otherwise}`);
     return value;
+  }
+
+  /** From 0, and below `below`. */
+  fraction(flag: string, otherwise: number, below = Number.POSITIVE_INFINITY): number {
+    const text = this.text(flag);
+    const value = text === undefined ? otherwise : number(text);
+    if (!(value >= 0 && value < below))
+      throw new InputError(
+        `--${flag} is ${text}; give a number from 0${below < Number.POSITIVE_INFINITY ? `, below ${below}` : ""}, such as ${otherwise}`,
+      );
+    return value;
+  }
+
+  /** One of some words. */
+  choice<T extends string>(flag: string, choices: readonly T[]): T {
+    const text = this.text(flag) ?? choices[0];
+    const found = choices.find((one) => one === text);
+    if (found === undefined) throw new InputError(`--${flag} is ${text}; give ${choices.join(", ")}`);
+    return found;
   }
 
   positive(flag: string, otherwise: number): number {

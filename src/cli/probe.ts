@@ -4,23 +4,19 @@ import { openData, templateFor } from "../coop/datasets/open.ts";
 import { shotsAndValidation } from "../coop/few-shot.ts";
 import type { Examples } from "../coop/fit.ts";
 import type { Folder, Item } from "../coop/folder.ts";
-import { fitLinearProbe, predictProbe } from "../coop/linear-probe.ts";
+import { predictProbe } from "../coop/linear-probe.ts";
 import { confusionOf } from "../coop/predict.ts";
 import { type ProbeConfig, probeFiles, type ValidationSource } from "../coop/probe-files.ts";
-import { C_TRIALS, searchProbe } from "../coop/probe-search.ts";
+import { C_TRIALS } from "../coop/probe-search.ts";
 import { progress } from "../coop/progress.ts";
 import { confusionMatrix, overall } from "../coop/score.ts";
 import { device } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
 import { encodePictures, modelName, openModel, pathsOf } from "./model.ts";
+import { choiceNotes, DEFAULT_C, fitChosenProbe, validationFrom } from "./probe-choice.ts";
 import { printResults, type Result } from "./probe-results.ts";
 import { fewerShots } from "./train.ts";
 import { versions } from "./versions.ts";
-
-/** What scikit-learn takes where nothing is said. */
-const DEFAULT_C = 1;
-/** Parts that the shots are divided into where C has to be chosen by them alone. */
-const FOLDS = 4;
 
 export const probe: Command = {
   summary: "Fits a linear classifier to the image features of a few pictures: what a learned prompt has to beat.",
@@ -83,14 +79,12 @@ async function runProbe(input: Input): Promise<number> {
   const results: Result[] = [];
   for (const { seed, folder, from, picked } of draws) {
     const test = examplesOf(folder.test);
-    const shown = examplesOf(picked.train);
-    const options = { classes: classNames.length };
-    const { probe, search } =
-      from === "none"
-        ? { probe: await fitLinearProbe(shown, { ...options, C: given ?? DEFAULT_C }), search: null }
-        : await searchProbe(shown, from === "folds" ? foldsOf(picked.train) : examplesOf(picked.val), options, () =>
-            bar.update(++fits),
-          );
+    const { probe, search } = await fitChosenProbe(
+      { from, picked },
+      { train: examplesOf(picked.train), val: examplesOf(picked.val) },
+      { classes: classNames.length, C: given },
+      () => bar.update(++fits),
+    );
     if (!probe.converged) bar.log(`Seed ${seed}: after ${probe.iterations} steps the optimum is not reached.`);
     const predicted = await predictProbe(probe, test.features);
     const scores = {
@@ -101,7 +95,8 @@ async function runProbe(input: Input): Promise<number> {
     results.push({ seed, probe, search, validation, scores });
   }
   bar.finish();
-  for (const note of notesOf(results, given)) console.error(note);
+  const sources = results.map(({ validation }) => validation.from);
+  for (const note of choiceNotes(sources, given)) console.error(note);
 
   if (out !== undefined) {
     const [{ seed, probe, search, validation, scores }] = results;
@@ -139,32 +134,4 @@ async function encoded(clip: Clip, root: string, items: readonly Item[], normali
     });
     return { features: rows, labels: Int32Array.from(wanted, ({ label }) => label) };
   };
-}
-
-/** Where the pictures come from that C is chosen by: train has some only where every class has one left. */
-function validationFrom(folder: Folder, train: readonly Item[], val: readonly Item[]): ValidationSource {
-  if (folder.val.length > 0) return "val";
-  if (new Set(val.map(({ label }) => label)).size === folder.classNames.length) return "train";
-  return foldsOf(train) > 1 ? "folds" : "none";
-}
-
-/** At most as many as a class has shots. */
-function foldsOf(train: readonly Item[]): number {
-  const counts = new Map<number, number>();
-  for (const { label } of train) counts.set(label, (counts.get(label) ?? 0) + 1);
-  return Math.min(FOLDS, Math.max(...counts.values()));
-}
-
-function notesOf(results: readonly Result[], given: number | undefined): string[] {
-  const from = (kind: ValidationSource) => results.some(({ validation }) => validation.from === kind);
-  const notes: string[] = [];
-  if (from("folds"))
-    notes.push(
-      "Not every class has a picture left to choose C by, so the shots are predicted in turns, by one another.",
-    );
-  if (from("none") && given === undefined)
-    notes.push(
-      `Not every class has a picture left to choose C by, and there is no second shot: C is ${DEFAULT_C}. Give another with --c.`,
-    );
-  return notes;
 }

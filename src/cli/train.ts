@@ -1,184 +1,143 @@
+import { rmdir } from "node:fs/promises";
 import { DEFAULT_TEMPLATE } from "../clip/index.ts";
-import { checkRunFolder, writeRunFolder } from "../coop/atomic.ts";
-import { dataName, openData, templateFor } from "../coop/datasets/open.ts";
-import { fewShotSplits } from "../coop/few-shot.ts";
-import { fitPrompt } from "../coop/fit.ts";
-import { confusionOf, promptFeatures } from "../coop/predict.ts";
-import { formatTable, progress } from "../coop/progress.ts";
+import { openData } from "../coop/datasets/open.ts";
+import { fewShotSplits, shotsAndValidation } from "../coop/few-shot.ts";
+import type { Examples } from "../coop/fit.ts";
+import type { Folder, Item } from "../coop/folder.ts";
 import { promptLearner } from "../coop/prompt-learner.ts";
-import { reportHtml } from "../coop/report.ts";
-import { runCard } from "../coop/run-card.ts";
-import type { RunConfig } from "../coop/run-config.ts";
-import { type EpochMetrics, runFiles } from "../coop/run-files.ts";
-import { COOP_RECIPE, epochsForShots } from "../coop/schedule.ts";
-import { accuracy, overall, percent } from "../coop/score.ts";
+import { shellCommand } from "../coop/run-card.ts";
+import { type RunPlace, takeRunPlace } from "../coop/run-place.ts";
+import { COOP_RECIPE } from "../coop/schedule.ts";
+import { InputError } from "../tensor/errors.ts";
 import { device } from "../tensor/index.ts";
+import { TEMPLATE_FLAGS } from "./asking.ts";
 import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
-import { onInterrupt } from "./interrupt.ts";
-import { encodeClasses, encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
-import { versions } from "./versions.ts";
-
-/** Held-out accuracy is asked this often during a training, for the report's curve. */
-const CURVE_POINTS = 10;
+import { encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
+import { validationFrom } from "./probe-choice.ts";
+import { checkSeeds, commandFor, type Plan, planOf } from "./train-plan.ts";
+import { printRuns } from "./train-results.ts";
+import { type Draw, trainSeed } from "./train-seed.ts";
+import type { Run } from "./train-settings.ts";
+import { AUGMENT_FLAGS } from "./views.ts";
 
 export const train: Command = {
   summary: "Learns a prompt from a folder of pictures and compares it with the hand-written one.",
   usage: "DIR [flags]",
   details: `DIR holds one folder of pictures per class, or train/ and test/ with such folders. Folder names, underscores as
 spaces, are the class names. Without test/, half of each class is held out. DIR may also be a dataset of the CoOp papers,
-\`eurosat:ROOT\` (see \`coop datasets\`), a split_zhou_*.json, or a .csv or .jsonl list with image, label and perhaps split.`,
+\`eurosat:ROOT\` (see \`coop datasets\`), a split_zhou_*.json, or a .csv or .jsonl list with image, label and perhaps split.
+While it learns, OUT.partial holds a checkpoint: --resume OUT goes on from it.`,
   flags: {
     model: MODEL_FLAG,
     shots: { value: "N", help: "pictures of each class to learn from (default 16)" },
     "context-tokens": { value: "M", help: "vectors to learn (default 16)" },
+    position: { value: "WHERE", help: "of the class name among them: end, middle or front (default end)" },
+    "class-specific": { help: "learns a context for each class instead of one for all" },
+    init: { value: "WORDS", help: 'what the context begins as, such as "a photo of a" (default: random numbers)' },
     epochs: { value: "N", help: "passes over the shots (default: 50 for 1 shot, 100 up to 7, 200 from 8)" },
-    "learning-rate": { value: "R", help: `of SGD (default ${COOP_RECIPE.learningRate})` },
     "batch-size": { value: "N", help: `(default ${COOP_RECIPE.batchSize})` },
+    ...AUGMENT_FLAGS,
+    optimizer: { value: "NAME", help: "sgd or adamw (default sgd)" },
+    "learning-rate": { value: "R", help: `at its height (default ${COOP_RECIPE.learningRate})` },
+    "weight-decay": { value: "R", help: `(default ${COOP_RECIPE.weightDecay})` },
+    "label-smoothing": { value: "R", help: "share of the target spread over all classes (default 0)" },
+    "early-stopping": {
+      value: "[N]",
+      otherwise: "20",
+      help: "keeps the epoch that is best on validation pictures; ends after N epochs without a better one (default 20)",
+    },
     seed: { value: "N", help: "chooses the shots, the order and the first context (default 1)" },
-    template: { value: "T", help: `hand-written prompt to compare with (default "${DEFAULT_TEMPLATE}")` },
+    seeds: { value: "N", help: "trains with the seeds 1 to N, for mean and deviation" },
+    template: {
+      ...TEMPLATE_FLAGS.template,
+      help: `hand-written prompt to compare with (default: the dataset's, or "${DEFAULT_TEMPLATE}")`,
+    },
+    dataset: TEMPLATE_FLAGS.dataset,
+    ensemble: { help: "compares with the ensemble of CLIP's seven templates, and the dataset's, too" },
+    probe: { help: "compares with a linear probe of the same shots too" },
     out: { value: "DIR", help: "folder to write, which must not exist yet (default: a new one under runs/)" },
+    resume: { value: "OUT", help: "goes on with the training that was cut short there; all else as it was given then" },
+    "save-every": { value: "N", help: "epochs between two checkpoints (default: 5 seconds)" },
   },
   run: runTrain,
 };
 
 async function runTrain(input: Input): Promise<number> {
-  const dir = input.only("DIR");
-  const shots = input.whole("shots", 16);
-  const seed = input.whole("seed", 1, 0);
-  const options = { contextTokens: input.whole("context-tokens", 16) };
-  const recipe = {
-    shots,
-    epochs: input.whole("epochs", epochsForShots(shots)),
-    batchSize: input.whole("batch-size", COOP_RECIPE.batchSize),
-    learningRate: input.positive("learning-rate", COOP_RECIPE.learningRate),
-    warmupLearningRate: COOP_RECIPE.warmupLearningRate,
-    momentum: COOP_RECIPE.momentum,
-    weightDecay: COOP_RECIPE.weightDecay,
-    seed,
-    augmentation: "none",
-  };
-  const template = input.text("template") ?? templateFor(dir);
-  const out = input.text("out") ?? defaultOut(await dataName(dir), shots);
-  await checkRunFolder(out);
-  const folder = await openData(dir, { seed, toLearn: true });
-  const { classNames } = folder;
-  const picked = fewShotSplits(folder, shots, seed);
-  const clip = await openModel(input.text("model"));
-  const notes = [...folder.notes, ...fewerShots(classNames, picked.train, shots), ...unknownNames(clip, classNames)];
-  for (const note of notes) console.error(note);
-
-  const learner = promptLearner(clip, classNames, options);
-  const handWritten = await encodeClasses(clip, classNames, [template]);
-  const shown = await encodePictures(clip, pathsOf(folder.root, picked.train), "shots");
-  const heldOut = await encodePictures(clip, pathsOf(folder.root, folder.test), "held-out");
-  const labelsOf = (items: readonly { label: number }[]) => Int32Array.from(items, ({ label }) => label);
-  const testLabels = labelsOf(folder.test);
-  const confusion = (classes: Float32Array) => confusionOf(clip, heldOut, testLabels, classes);
-  const zeroShot = await confusion(handWritten);
-
-  const prompt = (context: Float32Array) => ({
-    context,
-    shape: [learner.contextTokens, clip.config.text.width],
-    position: "end" as const,
-  });
-  const epochs: EpochMetrics[] = [];
-  const bar = progress("learn", recipe.epochs);
-  const started = performance.now();
-  const interrupted = onInterrupt("stopping after this epoch, the prompt so far is saved");
-  const context = await fitPrompt(
-    learner,
-    { features: shown, labels: labelsOf(picked.train) },
-    recipe,
-    async (epoch) => {
-      const asked =
-        epoch.epoch % Math.max(1, Math.round(recipe.epochs / CURVE_POINTS)) === 0 || epoch.epoch === recipe.epochs;
-      const heldOutAccuracy = asked
-        ? accuracy(
-            overall(
-              await confusion(
-                await promptFeatures(clip, classNames, prompt((await epoch.params.context.data()) as Float32Array)),
-              ),
-            ),
-          )
-        : undefined;
-      const { epoch: number, loss, learningRate } = epoch;
-      epochs.push({
-        epoch: number,
-        loss,
-        learningRate,
-        ...(asked ? { heldOutAccuracy } : {}),
-        seconds: (performance.now() - started) / 1000,
-      });
-      bar.update(number, `loss ${loss.toFixed(3)}`);
-      return interrupted.now() ? "stop" : undefined;
-    },
-  );
-  interrupted.off();
-  const stopped = epochs.length < recipe.epochs;
-  if (stopped)
-    notes.push(`Interrupted after epoch ${epochs.length} of ${recipe.epochs}: this prompt is not fully trained.`);
-  bar.finish(`${epochs.length} epochs, loss ${epochs[epochs.length - 1].loss.toFixed(3)}`);
-
-  const learned = await confusion(await promptFeatures(clip, classNames, prompt(context)));
-  const config: RunConfig = {
-    model: { name: modelName(input.text("model")), revision: null, sha256: clip.sha256 },
-    classes: classNames,
-    options: {
-      contextTokens: learner.contextTokens,
-      tokenDim: clip.config.text.width,
-      position: "end",
-      classSpecific: false,
-      initText: null,
-    },
-    recipe,
-    metrics: { zeroShot: { ...overall(zeroShot), templates: [template] }, coop: overall(learned) },
-    versions: versions((await device()).description),
-  };
-  const title = `${await dataName(dir)}, ${shots} shots`;
-  const command = ["coop", ...input.words];
-  const splits = { seed, shots, layout: folder.layout, ...picked, test: folder.test };
-  await writeRunFolder(
-    out,
-    runFiles({
-      config,
-      context,
-      epochs,
-      splits,
-      readme: runCard(config, { title, command, dataset: dir }),
-      report: reportHtml({ title, command, config, epochs, splits, zeroShot, coop: learned, notes }),
-    }),
-  );
-  clip.free();
-
-  const [before, after] = [overall(zeroShot), overall(learned)];
-  if (input.has("json")) {
-    const result = {
-      classes: classNames,
-      shots,
-      zeroShot: { accuracy: accuracy(before) },
-      coop: { accuracy: accuracy(after) },
-      epochs: epochs.length,
-      finalLoss: epochs[epochs.length - 1].loss,
-      out,
-    };
-    console.log(JSON.stringify(result));
-  } else {
-    console.log(
-      formatTable([
-        ["", "accuracy", "right", "of"],
-        [`zero-shot "${template}"`, percent(accuracy(before)), before.correct, before.total],
-        [`CoOp, ${shots} shots`, percent(accuracy(after)), after.correct, after.total],
-      ]),
-    );
-    console.log(`\nsaved ${out}   report: ${out}/report.html\nuse   coop predict PICTURE --prompt ${out}`);
+  const plan = await planOf(input);
+  await checkSeeds(plan);
+  const places: RunPlace[] = [];
+  try {
+    for (const { out } of plan.runs)
+      places.push(await takeRunPlace(out, plan.resume && plan.several ? "any" : plan.resume));
+    return await runAll(input, plan, places);
+  } finally {
+    for (const place of places) await place.release();
+    if (plan.several) await rmdir(plan.out).catch(() => {}); // it stays where there is anything in it
   }
-  return stopped ? 130 : 0;
 }
 
-function defaultOut(name: string, shots: number): string {
-  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-  return `runs/${time}-${name.replaceAll(/[^\w-]+/g, "-")}-${shots}shots`;
+async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Promise<number> {
+  const draws: Draw[] = [];
+  for (const { seed } of plan.runs) draws.push(await drawOf(plan, seed));
+  const [{ folder }] = draws;
+  const { classNames } = folder;
+  const clip = await openModel(input.text("model"));
+  const learner = promptLearner(clip, classNames, plan.options);
+  const unknown = unknownNames(clip, classNames);
+  const notesOf = ({ folder, picked }: Draw) => [
+    ...folder.notes,
+    ...fewerShots(classNames, picked.train, plan.recipe.shots),
+    ...unknown,
+  ];
+  for (const note of notesOf(draws[0])) console.error(note);
+
+  const encoded = new Map<string, Promise<Float32Array>>(); // several seeds may hold out the same pictures
+  const examples = async ({ root }: Folder, items: readonly Item[], label: string): Promise<Examples> => {
+    const paths = pathsOf(root, items);
+    const list = paths.join("\n");
+    const features = encoded.get(list) ?? encodePictures(clip, paths, label);
+    encoded.set(list, features);
+    return { features: await features, labels: Int32Array.from(items, ({ label }) => label) };
+  };
+  const session = {
+    ...{ plan, clip, learner, examples },
+    modelName: modelName(input.text("model")),
+    device: (await device()).description,
+    command: plan.resume ? commandFor(input, "--out", plan.out) : ["coop", ...input.words],
+  };
+  const runs: Run[] = [];
+  try {
+    for (const [i, draw] of draws.entries()) {
+      const run = await trainSeed(session, draw, places[i], plan.runs[i].out, notesOf(draw));
+      if (!run) {
+        console.error(`go on with   ${shellCommand(commandFor(input, "--resume", plan.out))}`);
+        return 130;
+      }
+      await places[i].release(true);
+      runs.push(run);
+    }
+  } finally {
+    clip.free();
+  }
+  printRuns(input, plan, runs);
+  return 0;
+}
+
+/** The pictures of a seed; validation pictures beyond those of val/ only where something is chosen by them. */
+async function drawOf({ dir, recipe, probe }: Plan, seed: number): Promise<Draw> {
+  const { shots, patience } = recipe;
+  const folder = await openData(dir, { seed, toLearn: true });
+  if (patience === undefined && !probe)
+    return { seed, folder, picked: fewShotSplits(folder, shots, seed), from: folder.val.length > 0 ? "val" : "none" };
+  const { train, val } = shotsAndValidation(folder, shots, Math.min(shots, 4), seed);
+  const from = validationFrom(folder, train, val);
+  const enough = from === "val" || from === "train";
+  if (patience !== undefined && !enough)
+    throw new InputError(
+      `--early-stopping needs validation pictures, but not every class has one left beside ${shots} shots. Add a folder val, or take fewer --shots.`,
+    );
+  return { seed, folder, picked: { train, val: enough ? val : [] }, from };
 }
 
 /** Says which classes have fewer pictures to learn from than were asked for. */

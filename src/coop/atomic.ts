@@ -115,7 +115,8 @@ async function sweep(folder: string, name: string): Promise<void> {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process of this number. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0); // signal 0 only asks
     return true;

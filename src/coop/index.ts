@@ -7,6 +7,13 @@ export { readList } from "./datasets/list.ts";
 export { type OpenedData, openData } from "./datasets/open.ts";
 export { type DatasetFolder, readDataset, readSplitFile } from "./datasets/read-dataset.ts";
 export {
+  type AccuracyMeter,
+  accuracyMeter,
+  type Best,
+  type EarlyStopping,
+  earlyStopping,
+} from "./early-stopping.ts";
+export {
   type FeatureIndex,
   INDEX_FILE,
   type IndexedFile,
@@ -29,7 +36,17 @@ export {
   type Labelled,
   shotsAndValidation,
 } from "./few-shot.ts";
-export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
+export {
+  type Epoch,
+  type Examples,
+  type FitState,
+  fitLearner,
+  fitPrompt,
+  type Host,
+  type Learner,
+  type OnEpoch,
+  type Recipe,
+} from "./fit.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
 export {
   type FittedProbe,
@@ -112,6 +129,7 @@ export {
   type Score,
 } from "./score.ts";
 export { type TokenWord, tokenWord } from "./token-word.ts";
+export { runTraining, type Trained, type TrainRun } from "./train-run.ts";
 export { loadTraining, type SavedTraining, type Settings, saveTraining } from "./training-state.ts";
 export { type Augment, type Augmentation, viewOf, viewsRecipeText } from "./views.ts";
 export type { Skipped } from "./walk.ts";

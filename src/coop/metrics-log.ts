@@ -14,7 +14,7 @@ export interface MetricsLog {
 
 /** Opens a log to go on after a step: lines of later steps, which will be made again, are taken out. */
 export async function openMetrics(path: string, after: number): Promise<MetricsLog> {
-  const { appendFile, readFile } = await import("node:fs/promises");
+  const { open, readFile } = await import("node:fs/promises");
   const before = await readFile(path, "utf8").catch(() => "");
   const kept = before.split("\n").flatMap((line) => {
     const parsed = parse(line);
@@ -28,7 +28,15 @@ export async function openMetrics(path: string, after: number): Promise<MetricsL
     async flush() {
       const lines = waiting;
       waiting = [];
-      await appendFile(path, text(lines)).catch((error) => Promise.reject(unwritable(path, error)));
+      const file = await open(path, "a").catch((error) => Promise.reject(unwritable(path, error)));
+      try {
+        await file.writeFile(text(lines));
+        await file.sync(); // a checkpoint that says of these steps that they are done must not outlive them
+      } catch (error) {
+        throw unwritable(path, error as NodeJS.ErrnoException);
+      } finally {
+        await file.close();
+      }
     },
   };
 }

@@ -3,7 +3,7 @@ import { CoopError, InputError } from "../tensor/errors.ts";
 import { openMetrics } from "./metrics-log.ts";
 import type { PairScorer } from "./pair-scores.ts";
 import { type Pretraining, pretrain } from "./pretrain.ts";
-import { type Settings, saveTraining } from "./training-state.ts";
+import { CHECKPOINT, type Settings, saveTraining } from "./training-state.ts";
 
 /** What is known after each epoch: a line of `metrics.jsonl`. */
 export interface EpochScores {
@@ -30,9 +30,6 @@ export interface PretrainRun {
   onStep(done: number, loss: number): void;
   onEpoch(scores: EpochScores): void;
 }
-
-/** The checkpoint's name in the folder of a training. */
-export const CHECKPOINT = "checkpoint.safetensors";
 
 /**
  * A pre-training with its files: checkpoints that it can go on from to the bit, and a line of metrics for each step and

@@ -1,7 +1,7 @@
 import { confusionChart, html, type LineChart, lineChart } from "./report-charts.ts";
 import { STYLE } from "./report-style.ts";
 import { shellCommand } from "./run-card.ts";
-import { contextShape, type RunConfig } from "./run-config.ts";
+import { contextShape, type RunConfig, recipeFacts } from "./run-config.ts";
 import type { EpochMetrics, Splits } from "./run-files.ts";
 import { accuracy, type Confusion, interval, ofClass, overall, percent, type Score } from "./score.ts";
 
@@ -65,13 +65,15 @@ function headline({ zeroShot, coop, config }: Report): string {
 <td style="width:45%"><div class="track"><i style="width:${fixed(100 * accuracy(score))}%"></i><b style="left:${fixed(low)}%;width:${fixed(high - low)}%"></b></div></td>
 <td class="number">${fixed(low, 1)} to ${fixed(high, 1)} %</td><td class="number">${score.correct} of ${score.total}</td></tr>`;
   };
+  const { ensemble, probe } = config.metrics ?? {};
+  const others = `${ensemble ? row("zero", "zero-shot, ensemble", ensemble) : ""}${probe ? row("zero", "linear probe", probe) : ""}`;
   const templates = config.metrics?.zeroShot.templates ?? [];
   const used = templates.length
     ? ` Zero-shot asked with ${templates.map((t) => `<code>${html(t)}</code>`).join(", ")}`
     : "";
   return `<div class="card" style="margin-top:22px"><table class="headline">
 <thead><tr><th></th><th class="number">accuracy</th><th></th><th class="number">95 % interval</th><th class="number">right</th></tr></thead>
-<tbody>${row("zero", "zero-shot", before)}${row("coop", "CoOp", after)}</tbody></table></div>
+<tbody>${row("zero", "zero-shot", before)}${others}${row("coop", "CoOp", after)}</tbody></table></div>
 <p class="soft">${gain(before, after)} The interval says how far chance in the choice of ${after.total} pictures reaches.${used}</p>`;
 }
 
@@ -115,8 +117,16 @@ function curves({ epochs, zeroShot }: Report): string {
         epochs: range,
       })
     : "";
+  const chosen = epochs.flatMap(({ epoch, valAccuracy: y }) => (y === undefined ? [] : [{ x: epoch, y }]));
+  const validated = chosen.length
+    ? figure({
+        title: "Accuracy on validation pictures",
+        points: chosen,
+        format: (y) => percent(y).replace(".0 ", " "),
+      })
+    : "";
   const once = tested.length ? "" : '<p class="soft">Held-out pictures were asked only once, after the last epoch.</p>';
-  return section("Training", `<div class="charts">${loss}${held}${rate}</div>${once}`);
+  return section("Training", `<div class="charts">${loss}${held}${validated}${rate}</div>${once}`);
 }
 
 function classTable({ config, zeroShot, coop }: Report): string {
@@ -170,11 +180,7 @@ function provenance({ command, config }: Report): string {
     ],
     ["context began as", options.initText ?? "random numbers, normal with deviation 0.02"],
     ["shots", `${recipe.shots} a class`],
-    ["epochs", `${recipe.epochs}`],
-    ["batch", `${recipe.batchSize} pictures`],
-    ["learning rate", `${recipe.learningRate}, cosine; first epoch ${plain(recipe.warmupLearningRate)}`],
-    ["optimizer", `SGD, momentum ${recipe.momentum}, weight decay ${recipe.weightDecay}`],
-    ["augmentation", recipe.augmentation],
+    ...recipeFacts(config),
     ["seed", `${recipe.seed}`],
     ...Object.entries(config.versions),
   ];

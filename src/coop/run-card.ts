@@ -1,4 +1,4 @@
-import { contextShape, type RunConfig } from "./run-config.ts";
+import { contextShape, type RunConfig, recipeFacts } from "./run-config.ts";
 import { accuracy, interval, percent, type Score } from "./score.ts";
 
 /** What the README needs besides the config. */
@@ -28,12 +28,7 @@ export function runCard(config: RunConfig, { title, command, dataset }: CardOpti
     ],
     ["began as", start],
     ["shots", `${recipe.shots} a class, seed ${recipe.seed}`],
-    ["training", `${recipe.epochs} epochs, batches of ${recipe.batchSize}, learning rate ${recipe.learningRate}`],
-    [
-      "optimizer",
-      `SGD, momentum ${recipe.momentum}, weight decay ${recipe.weightDecay}, warm-up ${recipe.warmupLearningRate}`,
-    ],
-    ["augmentation", recipe.augmentation],
+    ...recipeFacts(config),
     ...Object.entries(config.versions),
   ];
   return `${frontMatter(config, title, dataset)}
@@ -50,8 +45,7 @@ npx coop predict photo.jpg --prompt .
 \`\`\`
 
 It tells apart ${classes.length} classes: ${classes.map(markdown).join(", ")}.
-
-## Made by
+${options.classSpecific ? "Each has a context of its own, so it serves no others.\n\n" : "\n"}## Made by
 
 ${fence}sh
 ${made}
@@ -109,13 +103,19 @@ function results(metrics: RunConfig["metrics"]): string {
     const [low, high] = interval(score);
     return `| ${name} | ${percent(accuracy(score))} | ${percent(low)} to ${percent(high)} | ${score.correct} of ${score.total} |`;
   };
-  const templates = metrics.zeroShot.templates.map((template) => `“${markdown(template)}”`).join(", ");
+  const { zeroShot, ensemble, probe, coop } = metrics;
+  const used = (templates: readonly string[]) => templates.map((template) => `“${markdown(template)}”`).join(", ");
+  const rows = [
+    row("zero-shot", zeroShot),
+    ...(ensemble ? [row("zero-shot, ensemble", ensemble)] : []),
+    ...(probe ? [row("linear probe", probe)] : []),
+    row("CoOp", coop),
+  ];
   return `| on the held-out pictures | accuracy | 95 % interval | right |
 |---|---|---|---|
-${row("zero-shot", metrics.zeroShot)}
-${row("CoOp", metrics.coop)}
+${rows.join("\n")}
 
-Zero-shot used ${templates}.
+Zero-shot used ${used(zeroShot.templates)}.${ensemble ? ` The ensemble averages ${used(ensemble.templates)}.` : ""}
 `;
 }
 

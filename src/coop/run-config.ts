@@ -3,7 +3,8 @@ import { JsonFields } from "./json-fields.ts";
 import type { Score } from "./score.ts";
 
 export const CONFIG_FILE = "adapter_config.json";
-const POSITIONS = ["end", "middle", "front"] as const;
+export const POSITIONS = ["end", "middle", "front"] as const;
+export const OPTIMIZERS = ["sgd", "adamw"] as const;
 
 /** Everything that is needed to use a learned prompt and to learn it again. */
 export interface RunConfig {
@@ -34,16 +35,29 @@ export interface RunConfig {
     readonly batchSize: number;
     readonly learningRate: number;
     readonly warmupLearningRate: number;
+    /** "sgd" where not given */
+    readonly optimizer?: (typeof OPTIMIZERS)[number];
+    /** of SGD */
     readonly momentum: number;
     readonly weightDecay: number;
+    /** 0 where not given */
+    readonly labelSmoothing?: number;
+    /** epochs without a better one on the validation pictures that end the training; absent where all were run */
+    readonly patience?: number;
     readonly seed: number;
     /** what was done to the training pictures, in words: "none" where each was encoded once */
     readonly augmentation: string;
   };
+  /** the epoch whose prompt this is, where it is the one that was best on validation pictures */
+  readonly keptEpoch?: number;
   /** on the held-out pictures; null where there were none */
   readonly metrics: {
     /** `templates` are the texts that zero-shot used, with {} for the class name */
     readonly zeroShot: Score & { readonly templates: readonly string[] };
+    /** zero-shot with the mean of several templates' features */
+    readonly ensemble?: Score & { readonly templates: readonly string[] };
+    /** a linear classifier of the same shots' features; `C` is its inverse penalty */
+    readonly probe?: Score & { readonly C: number };
     readonly coop: Score;
   } | null;
   /** of coop, the runtime, the GPU and its driver: name → version */
@@ -52,6 +66,23 @@ export interface RunConfig {
 
 /** A run's configuration as it is saved: nobody knows the recipe of a prompt that was imported. */
 export type SavedConfig = Omit<RunConfig, "recipe"> & { readonly recipe: RunConfig["recipe"] | null };
+
+/** How a prompt was trained, in words: one fact a row, for cards and reports. */
+export function recipeFacts({ recipe, keptEpoch }: Pick<RunConfig, "recipe" | "keptEpoch">): [string, string][] {
+  const { optimizer = "sgd", momentum, weightDecay, labelSmoothing = 0, patience } = recipe;
+  const kind = optimizer === "adamw" ? "AdamW" : `SGD, momentum ${momentum}`;
+  return [
+    ["epochs", `${recipe.epochs}`],
+    ...(patience === undefined
+      ? []
+      : [["early stopping", `after ${patience} epochs without a better one; kept epoch ${keptEpoch ?? "–"}`] as const]),
+    ["batch", `${recipe.batchSize} pictures`],
+    ["learning rate", `${recipe.learningRate}, cosine; first epoch ${recipe.warmupLearningRate}`],
+    ["optimizer", `${kind}, weight decay ${weightDecay}`],
+    ...(labelSmoothing > 0 ? [["label smoothing", `${labelSmoothing}`] as const] : []),
+    ["augmentation", recipe.augmentation],
+  ].map(([name, value]) => [name, value]);
+}
 
 /** The shape of the context: [M, D], or [K, M, D] where it is class-specific. */
 export function contextShape({ classes, options }: Pick<RunConfig, "classes" | "options">): number[] {
@@ -64,7 +95,7 @@ export function contextShape({ classes, options }: Pick<RunConfig, "classes" | "
  * object with the rest. InputError if the config itself is not fit to be read back.
  */
 export function adapterConfigJson(config: SavedConfig): string {
-  const { model, classes, options, recipe, metrics, versions } = config;
+  const { model, classes, options, recipe, keptEpoch, metrics, versions } = config;
   const score = ({ correct, total }: Score) => ({ accuracy: total ? correct / total : null, correct, total });
   const text = JSON.stringify(
     {
@@ -90,13 +121,19 @@ export function adapterConfigJson(config: SavedConfig): string {
           batch_size: recipe.batchSize,
           learning_rate: recipe.learningRate,
           warmup_learning_rate: recipe.warmupLearningRate,
+          optimizer: recipe.optimizer,
           momentum: recipe.momentum,
           weight_decay: recipe.weightDecay,
+          label_smoothing: recipe.labelSmoothing,
+          patience: recipe.patience,
           seed: recipe.seed,
           augmentation: recipe.augmentation,
         },
+        kept_epoch: keptEpoch,
         metrics: metrics && {
           zero_shot: { ...score(metrics.zeroShot), templates: metrics.zeroShot.templates },
+          ensemble: metrics.ensemble && { ...score(metrics.ensemble), templates: metrics.ensemble.templates },
+          probe: metrics.probe && { ...score(metrics.probe), C: metrics.probe.C },
           coop: score(metrics.coop),
         },
         versions,
@@ -155,20 +192,27 @@ export function parseAdapterConfig(text: string, file = CONFIG_FILE): SavedConfi
       batchSize: recipe.whole("batch_size", 1),
       learningRate: recipe.number("learning_rate"),
       warmupLearningRate: recipe.number("warmup_learning_rate"),
+      ...(recipe.has("optimizer") ? { optimizer: recipe.choice("optimizer", OPTIMIZERS) } : {}),
       momentum: recipe.number("momentum"),
       weightDecay: recipe.number("weight_decay"),
+      ...(recipe.has("label_smoothing") ? { labelSmoothing: recipe.number("label_smoothing") } : {}),
+      ...(recipe.has("patience") ? { patience: recipe.whole("patience", 1) } : {}),
       seed: recipe.whole("seed"),
       augmentation: recipe.string("augmentation"),
     },
+    ...(coop.has("kept_epoch") ? { keptEpoch: coop.whole("kept_epoch", 1) } : {}),
     metrics: coop.has("metrics") ? parseMetrics(coop.object("metrics")) : null,
     versions: coop.object("versions").texts(),
   };
 }
 
 function parseMetrics(metrics: JsonFields): RunConfig["metrics"] {
-  const zeroShot = metrics.object("zero_shot");
+  const written = (fields: JsonFields) => ({ ...parseScore(fields), templates: fields.strings("templates") });
+  const probe = (fields: JsonFields) => ({ ...parseScore(fields), C: fields.number("C") });
   return {
-    zeroShot: { ...parseScore(zeroShot), templates: zeroShot.strings("templates") },
+    zeroShot: written(metrics.object("zero_shot")),
+    ...(metrics.has("ensemble") ? { ensemble: written(metrics.object("ensemble")) } : {}),
+    ...(metrics.has("probe") ? { probe: probe(metrics.object("probe")) } : {}),
     coop: parseScore(metrics.object("coop")),
   };
 }

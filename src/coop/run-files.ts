@@ -26,6 +26,8 @@ export interface EpochMetrics {
   /** mean over the epoch's batches */
   readonly loss: number;
   readonly learningRate: number;
+  /** fraction of the validation pictures, where the training stops early by them */
+  readonly valAccuracy?: number;
   /** fraction of the held-out pictures; absent where they were not asked after this epoch */
   readonly heldOutAccuracy?: number;
   /** since the training began */
@@ -136,9 +138,9 @@ export async function readAdapterModel(
 /** `metrics.jsonl`: one JSON object a line, one line an epoch. */
 export function metricsJsonl(epochs: readonly EpochMetrics[]): string {
   return epochs
-    .map(({ epoch, loss, learningRate, heldOutAccuracy, seconds }) => {
+    .map(({ epoch, loss, learningRate, valAccuracy, heldOutAccuracy, seconds }) => {
       if (!Number.isFinite(loss)) throw new InputError(`The loss of epoch ${epoch} is ${loss}; it cannot be saved.`);
-      return `${JSON.stringify({ epoch, loss, learningRate, heldOutAccuracy, seconds })}\n`;
+      return `${JSON.stringify({ epoch, loss, learningRate, valAccuracy, heldOutAccuracy, seconds })}\n`;
     })
     .join("");
 }
@@ -156,6 +158,7 @@ export function parseMetricsJsonl(text: string, file = "metrics.jsonl"): EpochMe
         epoch: fields.whole("epoch", 1),
         loss: fields.number("loss"),
         learningRate: fields.number("learningRate"),
+        ...optional("valAccuracy"),
         ...optional("heldOutAccuracy"),
         ...optional("seconds"),
       };

@@ -16,6 +16,9 @@ export interface SavedTraining<State> {
   readonly file: string;
 }
 
+/** The checkpoint's name in the folder of a training. */
+export const CHECKPOINT = "checkpoint.safetensors";
+
 const PIECE = 2 ** 22; // bytes on the host at a time, a multiple of 4
 
 /** The checkpoint before the last one. */
@@ -73,7 +76,7 @@ export async function loadTraining<State>(
     const source = await fileBytes(file);
     try {
       const checkpoint = await openSafetensors(source);
-      checkSettings(checkpoint, settings);
+      refuseOthers(file, Object.fromEntries(checkpoint.metadata), settings);
       return { state: await loadState(checkpoint, like), step: Number(checkpoint.metadata.get("step")), file };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
@@ -86,14 +89,12 @@ export async function loadTraining<State>(
   return undefined;
 }
 
-function checkSettings({ name, metadata }: Safetensors, settings: Settings): void {
-  for (const [key, value] of Object.entries(settings)) {
-    const found = metadata.get(key);
-    if (found !== value)
-      throw new InputError(
-        `${name} was made with ${key} ${found ?? "not given"}, not ${value}; go on with that, or begin anew elsewhere`,
-      );
-  }
+/** InputError where something was made with other settings than those wanted, naming each of them. */
+export function refuseOthers(name: string, found: Settings, wanted: Settings): void {
+  const others = Object.keys(wanted).filter((key) => found[key] !== wanted[key]);
+  if (others.length === 0) return;
+  const list = others.map((key) => `${key} ${found[key] ?? "not given"}, not ${wanted[key]}`).join("; ");
+  throw new InputError(`${name} was made with ${list}; go on with that, or begin anew elsewhere`);
 }
 
 async function loadState<State>(file: Safetensors, like: State): Promise<State> {

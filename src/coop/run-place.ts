@@ -1,0 +1,74 @@
+import { oneLine } from "../clip/bytes.ts";
+import { InputError } from "../tensor/errors.ts";
+import { checkRunFolder, isAlive, unwritable } from "./atomic.ts";
+import { CONFIG_FILE } from "./run-config.ts";
+import { CHECKPOINT, makeFolder } from "./training-state.ts";
+
+/** The place of a run while it is made: a folder beside its own, locked by this process. */
+export interface RunPlace {
+  readonly dir: string;
+  /** Whether the run is there already, whole. */
+  readonly finished: boolean;
+  /** Gives the place back. What can be gone on from stays, unless the run is `done`. */
+  release(done?: boolean): Promise<void>;
+}
+
+/** Where a run is kept while it is made. */
+export async function partialOf(out: string): Promise<string> {
+  return `${(await import("node:path")).resolve(out)}.partial`;
+}
+
+/**
+ * Takes the place that a run is made in.
+ *
+ * @param resume whether to go on with what is there; "any" if it may as well be nothing
+ * @throws InputError where another process trains there, where a new run finds something in its place, and where there is
+ *   nothing to go on with
+ */
+export async function takeRunPlace(out: string, resume: boolean | "any"): Promise<RunPlace> {
+  const { readdir, rm } = await import("node:fs/promises");
+  const dir = await partialOf(out);
+  const entries = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
+  const resumable = async () => (await entries(dir)).some((name) => name.startsWith(CHECKPOINT.split(".")[0]));
+  const wasThere = (await entries(dir)).length > 0;
+  const unlock = await lock(dir, out);
+  const release = async (done = false) => {
+    if (done || !(await resumable())) await rm(dir, { recursive: true, force: true });
+    else await unlock();
+  };
+  try {
+    const finished = (await entries(out)).includes(CONFIG_FILE);
+    if (!resume && (await resumable()))
+      throw new InputError(
+        `${oneLine(out)}: a training was cut short there. Go on with it by --resume ${oneLine(out)}, or delete ${oneLine(dir)}.`,
+      );
+    if (!resume || !finished) await checkRunFolder(out);
+    if (resume === true && !finished && !wasThere)
+      throw new InputError(`${oneLine(out)}: there is no training to go on with. Begin one with --out.`);
+    return { dir, finished, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** Each process puts down a file with its number, then looks for others'; those of dead processes are taken away. */
+async function lock(dir: string, out: string): Promise<() => Promise<void>> {
+  const { readdir, rm, writeFile } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  await makeFolder(dir);
+  const own = join(dir, `lock-${process.pid}`);
+  await writeFile(own, "").catch((error) => Promise.reject(unwritable(own, error)));
+  for (const name of await readdir(dir)) {
+    const pid = Number(/^lock-(\d+)$/.exec(name)?.[1] ?? process.pid);
+    if (pid === process.pid) continue;
+    if (isAlive(pid)) {
+      await rm(own, { force: true });
+      throw new InputError(
+        `${oneLine(out)}: process ${pid} trains there. Wait for it, or choose another --out. (If that is no coop, delete ${oneLine(join(dir, name))}.)`,
+      );
+    }
+    await rm(join(dir, name), { force: true });
+  }
+  return () => rm(own, { force: true });
+}
