@@ -1,5 +1,5 @@
 export { ARCHITECTURES } from "./architectures.ts";
-export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
+export { applyLinear, applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
 export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder } from "./cached-gradients.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {

@@ -1,6 +1,12 @@
 /** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
 export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
 export {
+  type ConditionalOptions,
+  type ConditionalParams,
+  type ConditionalPromptLearner,
+  conditionalPromptLearner,
+} from "./conditional-prompt-learner.ts";
+export {
   type FeatureIndex,
   INDEX_FILE,
   type IndexedFile,
