@@ -74,6 +74,7 @@ export {
   promptLearner,
 } from "./prompt-learner.ts";
 export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
+export { projected, withKnowledge, withProjection } from "./regularised.ts";
 export { type Report, reportHtml } from "./report.ts";
 export { type CardOptions, runCard } from "./run-card.ts";
 export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig } from "./run-config.ts";
