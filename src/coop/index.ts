@@ -1,6 +1,20 @@
 /** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
 export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
 export {
+  CACHE_GRID,
+  CACHE_WEIGHTS,
+  type CacheModel,
+  type CacheWeights,
+  cacheLogits,
+  searchCache,
+} from "./cache-model.ts";
+export {
+  conditionalClassifier,
+  type LearnedConditional,
+  predictConditional,
+  uploadConditional,
+} from "./conditional-predict.ts";
+export {
   type ConditionalOptions,
   type ConditionalParams,
   type ConditionalPromptLearner,
@@ -73,6 +87,22 @@ export {
   type PromptParams,
   promptLearner,
 } from "./prompt-learner.ts";
+export {
+  averageBaseNew,
+  type BaseNew,
+  baseToNew,
+  type ClassHalf,
+  type Classifier,
+  type FeatureTask,
+  handWrittenClassifier,
+  harmonicMean,
+  type LabelledFeatures,
+  type Learn,
+  promptClassifier,
+  splitBaseNew,
+  type Target,
+  transfer,
+} from "./protocols.ts";
 export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
 export { projected, withKnowledge, withProjection } from "./regularised.ts";
 export { type Report, reportHtml } from "./report.ts";
