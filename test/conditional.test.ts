@@ -3,7 +3,19 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { valueAndGrad } from "../src/autograd/index.ts";
-import { type ConditionalParams, conditionalPromptLearner, type Position, promptLearner } from "../src/coop/index.ts";
+import { memoryBytes } from "../src/clip/bytes.ts";
+import { openSafetensors, writeSafetensors } from "../src/clip/index.ts";
+import {
+  type ConditionalParams,
+  conditionalModel,
+  conditionalPromptLearner,
+  type LearnedConditional,
+  layoutPrompts,
+  type Position,
+  packPrompts,
+  promptLearner,
+  readConditionalModel,
+} from "../src/coop/index.ts";
 import { compile, foldIn, key, normal, read, type Tensor, tensor, treeLeaves, treeMap } from "../src/tensor/index.ts";
 import { MORE, SEED } from "./gpu-settings.ts";
 import { classNames, randomClip } from "./random-clip.ts";
@@ -53,6 +65,21 @@ describe("conditional prompts", TIMEOUT, () => {
       }
     });
 
+  test("rows are what the layout promises: the beginning once a picture, words once in all", async () => {
+    const clip = await randomClip(1);
+    const prompts = layoutPrompts(clip, ["2", "3 4 5 2 3", "4 5"], {
+      contextTokens: 4,
+      position: "end",
+      classSpecific: false,
+    });
+    const { tokens, rows, learned, constants } = packPrompts(clip, prompts, { vectors: 4, sets: 5 });
+    const one = 1 + 4 + (1 + 5 + 2) + 3 * 2;
+    assert.deepEqual(
+      [tokens.shape[0], rows.positions.index.shape[0], learned.index.shape[0], rows.ends.index.shape[0], constants],
+      [one, 5 * one, 5 * one, 5 * 3, undefined],
+    );
+  });
+
   test("a picture's prompts are CoOp's with the context shifted", async () => {
     const clip = await randomClip(2);
     const names = ["2", "3 4 5 2 3", "4 5"];
@@ -80,6 +107,24 @@ describe("conditional prompts", TIMEOUT, () => {
       assertClose(texts.subarray(36 * n, 36 * n + 36), expected, `picture ${n}`);
     }
     assert.ok(active > 0 && active < 4, "hidden units on both sides of the ReLU's bend");
+  });
+
+  test("what was learned survives being written and read; other files are refused", async () => {
+    const clip = await randomClip(1);
+    const learner = conditionalPromptLearner(clip, ["2", "3"], { contextTokens: 3 });
+    const learned = (await read(largeParams(learner.init(key(1)), 5))) as LearnedConditional;
+    assert.deepEqual(await readConditionalModel(conditionalModel(learned)), learned);
+    const bad = { ...learned, context: learned.context.map(() => Number.NaN) };
+    assert.throws(() => conditionalModel(bad), /"prompt_embeddings" holds numbers that are not finite/);
+    const file = await openSafetensors(memoryBytes(conditionalModel(learned)));
+    const tensors = [...file.tensors].map(async ([name, { dtype, shape }]) => {
+      const folded = name === "prompt_embeddings" ? [6, 8] : shape;
+      return [name, { dtype, shape: folded, data: await file.read(name) }] as const;
+    });
+    const other = writeSafetensors(await Promise.all(tensors));
+    await assert.rejects(readConditionalModel(other), /"prompt_embeddings" is \[6,8\].* should be \[3,16\]/);
+    const coop = writeSafetensors([["prompt_embeddings", { dtype: "F32", shape: [0, 16], data: new Uint8Array() }]]);
+    await assert.rejects(readConditionalModel(coop), /no "meta_net.linear1.weight" in it/);
   });
 
   test("it begins as published: the words' embeddings, a meta-net within ±1/√inputs", async () => {

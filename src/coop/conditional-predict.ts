@@ -5,7 +5,6 @@ import {
   type ConditionalParams,
   type ConditionalPromptLearner,
   conditionalPromptLearner,
-  metaNetWidth,
 } from "./conditional-prompt-learner.ts";
 import { inChunks } from "./in-chunks.ts";
 import type { Position } from "./prompt.ts";
@@ -23,7 +22,7 @@ export function uploadConditional(
   { config: { embedDim, text } }: Clip,
   { context, metaNet: { linear1, linear2 } }: LearnedConditional,
 ): ConditionalParams {
-  const hidden = metaNetWidth(embedDim);
+  const hidden = linear1.bias.length;
   return {
     context: tensor(context, [context.length / text.width, text.width]),
     metaNet: {

@@ -55,9 +55,6 @@ export interface ConditionalPromptLearner {
 /** Hidden units of the meta-net are the image feature's width divided by this (Zhou et al., §3.2). */
 const REDUCTION = 16;
 
-/** The numbers of hidden units of a meta-net for image features of a width. */
-export const metaNetWidth = (embedDim: number): number => Math.max(1, Math.floor(embedDim / REDUCTION));
-
 /**
  * Learns context vectors that each picture shifts (Zhou et al., "Conditional Prompt Learning for Vision-Language
  * Models", CVPR 2022, arXiv 2203.05557, §3.2): v_m(x) = v_m + metaNet(x / ‖x‖), so that N pictures and K classes make
@@ -91,7 +88,7 @@ export function conditionalPromptLearner(
     contextTokens,
     init: (key) => {
       const [contextKey, first, second] = splitKey(key, 3);
-      const hidden = metaNetWidth(embedDim);
+      const hidden = Math.max(1, Math.floor(embedDim / REDUCTION));
       return {
         context: initWords
           ? embedTokens(frozen.text, tensor(Int32Array.from(initWords)))

@@ -8,6 +8,7 @@ export {
   cacheLogits,
   searchCache,
 } from "./cache-model.ts";
+export { conditionalModel, readConditionalModel } from "./conditional-files.ts";
 export {
   conditionalClassifier,
   type LearnedConditional,
