@@ -121,6 +121,21 @@ describe("losses and gradients with a regard to hand-written prompts", { timeout
     }
   });
 
+  test("ProGrad runs the text tower forward once and backward twice, KgCoOp each once", () => {
+    const dispatches = (f: (p: PromptParams) => unknown) => {
+      const compiled = compile(f);
+      compiled(params);
+      const [{ dispatches }] = compiled.inspect();
+      compiled.free();
+      return dispatches.length;
+    };
+    const stepOf = (of: PromptLearner) => dispatches((p) => valueAndGrad(of.loss)(p, batch));
+    const forward = dispatches((p) => learner.loss(p, batch));
+    const step = stepOf(learner);
+    assert.ok(stepOf(withKnowledge(clip, learner, handWritten)) < step + 5);
+    assert.ok(stepOf(withProjection(clip, learner, handWritten)) < step + (step - forward) + 15);
+  });
+
   test("gradients are projected where they conflict, over the whole tree, and else left as they are", async () => {
     const tree = (a: number[], b: number) => ({ a: tensor(Float32Array.from(a)), b: tensor(Float32Array.of(b)) });
     const cases: [number[], number, number[], number, number, number[]][] = [

@@ -1,5 +1,5 @@
 import { treeDot } from "../autograd/grad.ts";
-import { customVjp, valueAndGrad, vjp } from "../autograd/index.ts";
+import { customVjp, grad, vjp } from "../autograd/index.ts";
 import { type Clip, similarityLogits } from "../clip/index.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import {
@@ -19,7 +19,7 @@ import {
   treeMap,
   where,
 } from "../tensor/index.ts";
-import { batchFeatures, type PromptBatch, type PromptLearner, type PromptParams } from "./prompt-learner.ts";
+import { batchFeatures, type PromptLearner, type PromptParams } from "./prompt-learner.ts";
 
 /** Weight of KgCoOp's distance (Yao et al., §4). */
 const KNOWLEDGE_WEIGHT = 8;
@@ -66,23 +66,28 @@ export function withProjection(
   { weight = 1 }: { weight?: number } = {},
 ): PromptLearner {
   checkClasses("withProjection", learner, handWritten);
-  const gradients = (params: PromptParams, batch: PromptBatch): PromptParams => {
-    const zeroShot = softmax(similarityLogits(batchFeatures(clip, batch), handWritten, clip.params.logitScale));
-    const [logits, pull] = vjp((p: PromptParams) => learner.logits(p, batch), params);
-    const along = (loss: (logits: Tensor) => Tensor) => pull(valueAndGrad(loss)(logits)[1]);
-    return projected(
-      along((x) => crossEntropy(x, batch.labels)),
-      along((x) => divergence(x, zeroShot)),
-      weight,
-    );
-  };
   return {
     ...learner,
-    loss: (params, batch) =>
-      customVjp(
-        (context) => learner.loss({ context }, batch),
-        (g, [context]) => [mul(gradients({ context }, batch).context, g)],
-      )(params.context),
+    loss: (params, batch) => {
+      const zeroShot = softmax(similarityLogits(batchFeatures(clip, batch), handWritten, clip.params.logitScale));
+      const [logits, pull] = vjp((p: PromptParams) => learner.logits(p, batch), params);
+      const along = (loss: (logits: Tensor) => Tensor) => pull(grad(loss)(logits));
+      const task = (x: Tensor) => crossEntropy(x, batch.labels);
+      const loss = customVjp(
+        (_context: Tensor) => task(logits),
+        (g) => [
+          mul(
+            projected(
+              along(task),
+              along((x) => divergence(x, zeroShot)),
+              weight,
+            ).context,
+            g,
+          ),
+        ],
+      );
+      return loss(params.context);
+    },
   };
 }
 
