@@ -63,7 +63,6 @@ test("the loss falls and held-out pictures are told better than by the hand-writ
   const [coop] = await transfer(conditionalClassifier(clip, learned), target);
   const [written] = await transfer(handWrittenClassifier(clip, [NAIVE_TEMPLATE]), target);
   assert.ok(accuracy(coop.score) > accuracy(written.score) + 0.05, JSON.stringify({ coop, written }));
-  console.log(JSON.stringify({ first: losses[0], last: losses[STEPS - 1], coop, written }));
 
   const few = heldOut.features.subarray(0, 7 * clip.config.embedDim);
   const whole = await predictConditional(clip, learner, params, few);
