@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { TEMPLATE_DATASETS } from "../src/clip/templates.ts";
-import { baseToNew } from "../src/coop/datasets/base-to-new.ts";
+import { baseAndNew } from "../src/coop/datasets/base-and-new.ts";
 import { roundHalfEven } from "../src/coop/datasets/by-rule.ts";
 import { DATASETS, datasetNamed } from "../src/coop/datasets/datasets.ts";
 import { openData, templateFor } from "../src/coop/datasets/open.ts";
@@ -362,21 +362,21 @@ test("the variants: folders 0 to 999 by line, ids by name, re-indexed; classname
 
 test("base to new: the first half, rounded up, and the rest; labels from 0; nothing in both", async (t) => {
   const folder = await readDataset("eurosat", await dataTree(t, eurosat().files));
-  const { base, new: unseen } = baseToNew(folder);
+  const { base, new: unseen } = baseAndNew(folder);
   assert.deepEqual([base.classNames, unseen.classNames], [["Annual Crop Land", "Forest"], ["Sea or Lake"]]);
   assert.equal(base.template, folder.template);
   assert.deepEqual(namesOf(base)[2], ["0 Annual Crop Land", "1 Forest"]);
   assert.deepEqual(namesOf(unseen), Array(3).fill(["0 Sea or Lake"]));
   const shots = fewShotSplits(folder, 2, 1);
-  const drawn = baseToNew({ ...folder, ...shots });
+  const drawn = baseAndNew({ ...folder, ...shots });
   const both = [...drawn.base.train, ...drawn.new.train].map(({ path }) => path).sort();
   assert.deepEqual(both, pathsOf(shots.train).sort());
-  assert.throws(() => baseToNew({ classNames: ["a"], train: [], val: [], test: [] }), InputError);
+  assert.throws(() => baseAndNew({ classNames: ["a"], train: [], val: [], test: [] }), InputError);
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 30 }), fc.array(fc.nat(29), { maxLength: 60 }), (count, labels) => {
       const classNames = Array.from({ length: count }, (_, i) => `c${i}`);
       const items = labels.map((label, i) => ({ path: `${i}`, label: label % count, className: `c${label % count}` }));
-      const halves = baseToNew({ classNames, train: items, val: [], test: [] });
+      const halves = baseAndNew({ classNames, train: items, val: [], test: [] });
       assert.equal(halves.base.classNames.length, Math.ceil(count / 2));
       assert.deepEqual([...halves.base.classNames, ...halves.new.classNames], classNames);
       assert.equal(halves.base.train.length + halves.new.train.length, items.length);

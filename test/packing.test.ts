@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { valueAndGrad } from "../src/autograd/index.ts";
-import { type Clip, type ClipConfig, initClip, makeClip, packSequences } from "../src/clip/index.ts";
+import { packSequences } from "../src/clip/index.ts";
 import { layoutPrompts, type Position, packPrompts, promptLearner } from "../src/coop/index.ts";
-import { compile, key, normal, read, type Tensor, tensor, treeMap } from "../src/tensor/index.ts";
+import { compile, key, normal, read, tensor } from "../src/tensor/index.ts";
 import { MORE, SEED } from "./gpu-settings.ts";
+import { classNames, randomClip } from "./random-clip.ts";
 
 const TIMEOUT = { timeout: 120_000 };
 
@@ -68,46 +69,40 @@ describe("packed sequences", TIMEOUT, () => {
     });
   }
 
+  test("copies are the same rows once more, and see nothing of one another", async () => {
+    const all = fc.sample(fc.noBias(sequences), { numRuns: 20 * MORE, seed: SEED + 2 });
+    const options = { contextLength: 9, isConstant: (item: number) => item > 0 };
+    for (const texts of all) {
+      const one = packSequences(texts, (item) => item, { contextLength: 9 });
+      const three = packSequences(texts, (item) => item, { ...options, copies: 3 });
+      assert.deepEqual([three.items, three.positions, three.shared], [one.items, one.positions, one.shared]);
+      assert.equal(three.constants.items.length, 0);
+      const [a, b] = await read([one.rows, three.rows]);
+      const size = one.items.length;
+      const shifted = (of: ArrayLike<number>, by: number) =>
+        [0, 1, 2].flatMap((copy) => Array.from(of, (x) => x + copy * by));
+      assert.deepEqual([...b.positions.index], shifted(a.positions.index, 0));
+      assert.deepEqual([...b.ends.index], shifted(a.ends.index, size));
+      assert.deepEqual([...b.all.spans], shifted(a.all.spans, size));
+      assert.deepEqual([...b.last!.spans], shifted(a.last!.spans, size));
+    }
+  });
+
   test("readers are the transpose of spans", async () => {
     for (const texts of fc.sample(fc.noBias(sequences), { numRuns: 20 * MORE, seed: SEED + 1 })) {
-      const { items, rows } = packSequences(texts, (item) => item, { contextLength: 9 });
+      const copies = 1 + (texts.length % 3);
+      const { items, rows } = packSequences(texts, (item) => item, { contextLength: 9, copies });
       for (const pattern of [rows.all, rows.last!]) {
         const { spans, readers } = await read(pattern);
         const sees = (table: ArrayLike<number>, row: number, other: number) =>
           [0, 2].some((s) => other >= table[4 * row + s] && other < table[4 * row + s + 1]);
         for (let query = 0; query < spans.length / 4; query++)
-          for (let k = 0; k < items.length; k++)
+          for (let k = 0; k < copies * items.length; k++)
             assert.equal(sees(spans, query, k), sees(readers, k, query), `query ${query}, key ${k}`);
       }
     }
   });
 });
-
-const config: ClipConfig = {
-  embedDim: 12,
-  activation: "quickGelu",
-  layerNormEpsilon: 1e-5,
-  vision: { kind: "vit", imageSize: 8, patchSize: 8, width: 16, layers: 1, heads: 1 },
-  text: { contextLength: 15, vocabularySize: 20, width: 16, layers: 2, heads: 2 },
-};
-
-/** A CLIP whose every parameter is random, biases and gains too; a class is called by its tokens: "3 7 7". */
-async function randomClip(layers: number): Promise<Clip> {
-  const own = { ...config, text: { ...config.text, layers } };
-  let salt = 0;
-  const params = treeMap(
-    (p: Tensor) => normal(key(++salt), p.shape, { std: p.rank === 1 ? 0.5 : 0.3, mean: p.rank === 1 ? 0.2 : 0 }),
-    initClip(own, key(1)),
-  );
-  const encode = (text: string) => [...text.matchAll(/\d+|\./g)].map(([word]) => (word === "." ? 1 : Number(word)));
-  const tokenizer = { contextLength: 15, vocabularySize: 20, startToken: 18, endToken: 19, encode };
-  return makeClip({ name: "random", config: own, params, tokenizer, pixels: {}, sha256: "" } as unknown as Parameters<
-    typeof makeClip
-  >[0]);
-}
-
-const className = fc.array(fc.integer({ min: 2, max: 5 }), { minLength: 1, maxLength: 5 }).map((ids) => ids.join(" "));
-const classNames = fc.uniqueArray(className, { minLength: 2, maxLength: 5 });
 
 describe("packed prompts", { timeout: 240_000 }, () => {
   for (const layers of [1, 2]) {

@@ -1,6 +1,13 @@
 export { ARCHITECTURES } from "./architectures.ts";
 export { COOP_VIEWS, randomView, type View, type ViewOptions } from "./augment.ts";
-export { applyNorm, type Known, keysAndValues, type Projected, project } from "./block.ts";
+export {
+  applyLinear,
+  applyNorm,
+  type Known,
+  keysAndValues,
+  type Projected,
+  project,
+} from "./block.ts";
 export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder } from "./cached-gradients.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {

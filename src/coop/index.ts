@@ -1,6 +1,27 @@
 /** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
 export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
-export { baseToNew, type ClassSplits } from "./datasets/base-to-new.ts";
+export {
+  CACHE_GRID,
+  CACHE_WEIGHTS,
+  type CacheModel,
+  type CacheWeights,
+  cacheLogits,
+  searchCache,
+} from "./cache-model.ts";
+export { conditionalModel, readConditionalModel } from "./conditional-files.ts";
+export {
+  conditionalClassifier,
+  type LearnedConditional,
+  predictConditional,
+  uploadConditional,
+} from "./conditional-predict.ts";
+export {
+  type ConditionalOptions,
+  type ConditionalParams,
+  type ConditionalPromptLearner,
+  conditionalPromptLearner,
+} from "./conditional-prompt-learner.ts";
+export { baseAndNew, type ClassSplits } from "./datasets/base-and-new.ts";
 export type { Counts, Dataset } from "./datasets/dataset.ts";
 export { DATASETS, datasetNamed } from "./datasets/datasets.ts";
 export { readList } from "./datasets/list.ts";
@@ -98,8 +119,25 @@ export {
   type PromptParams,
   promptLearner,
 } from "./prompt-learner.ts";
+export {
+  averageBaseNew,
+  type BaseNew,
+  baseToNew,
+  type ClassHalf,
+  type Classifier,
+  type FeatureTask,
+  handWrittenClassifier,
+  harmonicMean,
+  type LabelledFeatures,
+  type Learn,
+  promptClassifier,
+  splitBaseNew,
+  type Target,
+  transfer,
+} from "./protocols.ts";
 export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
 export { type ReferencePrompt, readReferencePrompt, referenceCheckpoint } from "./reference-prompt.ts";
+export { projected, withKnowledge, withProjection } from "./regularised.ts";
 export { type Report, reportHtml } from "./report.ts";
 export { type CardOptions, runCard } from "./run-card.ts";
 export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig, type SavedConfig } from "./run-config.ts";

@@ -2,7 +2,7 @@ import { type Clip, classify } from "../clip/index.ts";
 import { compile, free, l2Normalize, tensor } from "../tensor/index.ts";
 import type { Position } from "./prompt.ts";
 import { promptLearner } from "./prompt-learner.ts";
-import { confusionMatrix } from "./score.ts";
+import { confusionMatrix, largestOfRows } from "./score.ts";
 
 /** A learned context and how its prompts are laid out. */
 export interface LearnedPrompt {
@@ -42,11 +42,7 @@ export async function promptFeatures(
 /** Index of the most probable class of each picture. */
 export async function predictLabels(clip: Clip, images: Float32Array, classes: Float32Array): Promise<Int32Array> {
   const probabilities = await classify(clip, images, classes);
-  const count = classes.length / clip.config.embedDim;
-  return Int32Array.from({ length: probabilities.length / count }, (_, i) => {
-    const row = probabilities.subarray(i * count, (i + 1) * count);
-    return row.indexOf(row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY));
-  });
+  return largestOfRows(probabilities, classes.length / clip.config.embedDim);
 }
 
 /** How often a picture of each class is taken for each other. */

@@ -1,33 +1,8 @@
-import {
-  applyNorm,
-  type Clip,
-  embedTokens,
-  encodeEmbeddings,
-  encodeImage,
-  keysAndValues,
-  type Projected,
-  project,
-  similarityLogits,
-  textLayers,
-} from "../clip/index.ts";
+import { type Clip, embedTokens, encodeImage, similarityLogits } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
-import {
-  add,
-  broadcastTo,
-  crossEntropy,
-  gatherRows,
-  type Key,
-  less,
-  normal,
-  type RowIndex,
-  realize,
-  reshape,
-  type Tensor,
-  tensor,
-  treeMap,
-  where,
-} from "../tensor/index.ts";
-import { layoutPrompts, type Position, packPrompts } from "./prompt.ts";
+import { broadcastTo, crossEntropy, type Key, normal, reshape, type Tensor, tensor } from "../tensor/index.ts";
+import { layoutPrompts, type Position } from "./prompt.ts";
+import { promptEncoder } from "./prompt-encoder.ts";
 
 export interface PromptLearnerOptions {
   /** M: how many vectors are learned; 16 where not given. Ignored with `initText`, whose tokens are counted. */
@@ -73,7 +48,7 @@ export interface PromptLearner {
 }
 
 /** Standard deviation of a random context (Zhou et al., §4.1). */
-const INIT_STD = 0.02;
+export const INIT_STD = 0.02;
 
 /**
  * Learns the context words of a prompt as vectors (Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV
@@ -97,26 +72,9 @@ export function promptLearner(
   if (!Number.isInteger(contextTokens) || contextTokens < 1)
     throw new InputError(`the number of context tokens is ${contextTokens}; it is a whole number ≥ 1`);
 
-  const prompts = layoutPrompts(clip, classNames, { contextTokens, position, classSpecific });
   const vectors = classSpecific ? classNames.length * contextTokens : contextTokens;
-  const packed = packPrompts(clip, prompts, { vectors, plain });
-  const [block] = frozen.text.blocks;
-  const projected = (x: Tensor): Projected => project(block, applyNorm(block.norm1, x, config.layerNormEpsilon));
-  const { positionalEmbedding } = frozen.text;
-  const before = packed.constants;
-  const isWord = less(reshape(packed.learned.index, [-1, 1]), 0); // [N, 1]
-  const embed = (tokens: Tensor, positions: RowIndex) =>
-    add(embedTokens(frozen.text, tokens), gatherRows(positionalEmbedding, positions));
-  const words = where(isWord, embed(packed.tokens, packed.rows.positions), 0); // [N, D]
-  // what does not depend on the context is computed here, once: the words, and what the first block projects of them
-  const fixed = realize({
-    words,
-    places: gatherRows(positionalEmbedding, packed.learnedPositions), // [R, D]
-    constants:
-      before &&
-      keysAndValues(frozen.text.blocks, embed(before.tokens, before.positions), before.all, textLayers(config)),
-    first: plain ? undefined : treeMap((x: Tensor) => where(isWord, x, 0), projected(words)),
-  });
+  const prompts = layoutPrompts(clip, classNames, { contextTokens, position, classSpecific });
+  const encode = promptEncoder(clip, prompts, { vectors, plain });
   const shape = classSpecific ? [classNames.length, contextTokens, width] : [contextTokens, width];
 
   const learner: PromptLearner = {
@@ -127,19 +85,17 @@ export function promptLearner(
         ? broadcastTo(embedTokens(frozen.text, tensor(Int32Array.from(initWords))), shape)
         : normal(key, shape, { std: INIT_STD }),
     }),
-    textFeatures: ({ context }) => {
-      const learned = add(gatherRows(reshape(context, [-1, width]), packed.vectors), fixed.places); // [R, D]
-      const placed = (x: Tensor, among: Tensor) => add(among, gatherRows(x, packed.learned));
-      const first = fixed.first && treeMap(placed, projected(learned), fixed.first);
-      const known = { first, constants: fixed.constants };
-      return encodeEmbeddings(frozen.text, config, placed(learned, fixed.words), packed.rows, known);
-    },
-    logits: (params, { features, images }) => {
-      const seen = features ?? (images && encodeImage(frozen.vision, config, images));
-      if (!seen) throw new InputError("a batch needs features [N, E] or images [N, 3, R, R]");
-      return similarityLogits(seen, learner.textFeatures(params), frozen.logitScale);
-    },
+    textFeatures: ({ context }) => encode(reshape(context, [-1, width])),
+    logits: (params, batch) =>
+      similarityLogits(batchFeatures(clip, batch), learner.textFeatures(params), frozen.logitScale),
     loss: (params, batch) => crossEntropy(learner.logits(params, batch), batch.labels),
   };
   return learner;
+}
+
+/** Features [N, E] of the pictures of a batch. InputError where it has neither features nor images. */
+export function batchFeatures({ params, config }: Clip, { features, images }: Omit<PromptBatch, "labels">): Tensor {
+  const seen = features ?? (images && encodeImage(params.vision, config, images));
+  if (!seen) throw new InputError("a batch needs features [N, E] or images [N, 3, R, R]");
+  return seen;
 }

@@ -25,6 +25,13 @@ export function interval({ correct, total }: Score): [low: number, high: number]
   return [correct === 0 ? 0 : middle - reach, correct === total ? 1 : middle + reach];
 }
 
+/** The index of the largest value of each row of [N, `width`]; the first of equals. */
+export const largestOfRows = (values: Float32Array, width: number): Int32Array =>
+  Int32Array.from({ length: values.length / width }, (_, i) => {
+    const row = values.subarray(i * width, (i + 1) * width);
+    return row.indexOf(row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY));
+  });
+
 /** Counts [K][K] from the true and the predicted label of each picture. */
 export function confusionMatrix(
   labels: ArrayLike<number>,

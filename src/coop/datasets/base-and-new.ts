@@ -15,10 +15,10 @@ export interface ClassSplits {
  *
  * @example
  * const shots = fewShotSplits(folder, 16, 1);
- * const { base, new: unseen } = baseToNew({ ...folder, ...shots });
+ * const { base, new: unseen } = baseAndNew({ ...folder, ...shots });
  * @throws InputError where there are fewer than two classes
  */
-export function baseToNew<T extends ClassSplits>(splits: T): { base: T & ClassSplits; new: T & ClassSplits } {
+export function baseAndNew<T extends ClassSplits>(splits: T): { base: T & ClassSplits; new: T & ClassSplits } {
   const count = splits.classNames.length;
   if (count < 2) throw new InputError(`base-to-new takes two classes or more, not ${count}`);
   const half = (from: number, to: number) => {

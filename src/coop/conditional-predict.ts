@@ -1,0 +1,70 @@
+import type { Clip } from "../clip/index.ts";
+import { compile, free, type Tensor, tensor } from "../tensor/index.ts";
+import type { MapTree } from "../tensor/tree.ts";
+import {
+  type ConditionalParams,
+  type ConditionalPromptLearner,
+  conditionalPromptLearner,
+} from "./conditional-prompt-learner.ts";
+import { inChunks } from "./in-chunks.ts";
+import type { Position } from "./prompt.ts";
+import type { Classifier } from "./protocols.ts";
+import { largestOfRows } from "./score.ts";
+
+/** What was learned, on the host: row-major. It serves any list of classes. */
+export type LearnedConditional = MapTree<ConditionalParams, Tensor, Float32Array>;
+
+/** Prompts that are computed at a time where nothing else is said. */
+const PROMPTS_AT_ONCE = 1024;
+
+/** The parameters on the device; to be freed. */
+export function uploadConditional(
+  { config: { embedDim, text } }: Clip,
+  { context, metaNet: { linear1, linear2 } }: LearnedConditional,
+): ConditionalParams {
+  const hidden = linear1.bias.length;
+  return {
+    context: tensor(context, [context.length / text.width, text.width]),
+    metaNet: {
+      linear1: { weight: tensor(linear1.weight, [hidden, embedDim]), bias: tensor(linear1.bias, [hidden]) },
+      linear2: { weight: tensor(linear2.weight, [text.width, hidden]), bias: tensor(linear2.bias, [text.width]) },
+    },
+  };
+}
+
+/**
+ * Logits of any number of pictures, each with prompts of its own: N K texts in all.
+ *
+ * @param features [N, E] row-major, need not be normalised
+ * @param options.chunk pictures at a time; where not given, as many as make about a thousand prompts
+ * @returns [N, K] row-major
+ */
+export async function predictConditional(
+  clip: Clip,
+  learner: ConditionalPromptLearner,
+  params: ConditionalParams,
+  features: Float32Array,
+  { chunk }: { chunk?: number } = {},
+): Promise<Float32Array> {
+  const size = chunk ?? Math.max(1, Math.floor(PROMPTS_AT_ONCE / learner.classNames.length));
+  const logits = compile((p: ConditionalParams, x: Tensor) => learner.logits(p, { features: x }), {
+    name: "the CoCoOp logits",
+  });
+  try {
+    return await inChunks(features, clip.config.embedDim, size, (x) => logits(params, x));
+  } finally {
+    logits.free();
+  }
+}
+
+/** Classifies by what CoCoOp learned, among any classes. */
+export const conditionalClassifier =
+  (clip: Clip, learned: LearnedConditional, options: { position?: Position; chunk?: number } = {}): Classifier =>
+  async (classNames, features) => {
+    const params = uploadConditional(clip, learned);
+    const contextTokens = params.context.shape[0];
+    const learner = conditionalPromptLearner(clip, classNames, { contextTokens, position: options.position });
+    const logits = await predictConditional(clip, learner, params, features, options);
+    free(params);
+    return largestOfRows(logits, classNames.length);
+  };
