@@ -51,7 +51,7 @@ export async function prepare(clip: Clip, dataset: Dataset, runs: readonly Run[]
 }
 
 /** What a run learns from. */
-export function taskOf(run: Run, { draws, dataset, pool, rowOf, clip }: Bench, classes: number) {
+export function taskOf(run: Run, { draws, dataset, pool, rowOf, clip }: Bench) {
   const draw = draws.get(run);
   if (!draw) return { rows: new Int32Array(), labels: new Int32Array(), validation: null };
   const labels = Int32Array.from(draw.train, (row) => dataset.train.labels[row]);
@@ -59,7 +59,7 @@ export function taskOf(run: Run, { draws, dataset, pool, rowOf, clip }: Bench, c
   const { validation } = draw;
   return {
     rows: Int32Array.from(draw.train, (row) => rowOf("train", row)),
-    labels: run.labelNoise > 0 ? withNoise(labels, run.labelNoise, classes, run.seed) : labels,
+    labels: run.labelNoise > 0 ? withNoise(labels, run.labelNoise, dataset.classNames.length, run.seed) : labels,
     validation: validation && {
       features: gathered(
         pool,

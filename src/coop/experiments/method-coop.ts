@@ -5,7 +5,7 @@ import type { JsonFields } from "../json-fields.ts";
 import { type PromptLearner, type PromptParams, promptLearner } from "../prompt-learner.ts";
 import { COOP_RECIPE, epochsForShots } from "../schedule.ts";
 import { learnerTrainer, type TrainerRecipe } from "./learner-trainer.ts";
-import type { Method, MethodContext, Pictures } from "./method.ts";
+import { type FitTask, type Fitted, type Method, type MethodContext, type Pictures, together } from "./method.ts";
 import { classPredictor } from "./predictor.ts";
 
 const POSITIONS = ["end", "middle", "front"] as const;
@@ -35,17 +35,15 @@ export const coop: Method = {
         const learner = learnerOf(clip, classNames, layout);
         const trainer = learnerTrainer<PromptParams>(learner, pool, clip.config.embedDim, recipe);
         const prompts = promptPredictor(clip, learner, (names) => learnerOf(clip, names, layout));
+        const fit = async (task: FitTask): Promise<Fitted> => {
+          const { params, ...cost } = await trainer.fit(task, epochs ?? epochsForShots(task.shots));
+          const context = (await params.context.data()).slice() as Float32Array;
+          const { shape } = params.context;
+          free(params);
+          return { predict: (pictures, names) => prompts.predict(pictures, names, context, shape), ...cost };
+        };
         return {
-          async fit(task) {
-            const { params, ...cost } = await trainer.fit(task, epochs ?? epochsForShots(task.shots));
-            const context = (await params.context.data()).slice();
-            const { shape } = params.context;
-            free(params);
-            return {
-              predict: (pictures, names) => prompts.predict(pictures, names, context as Float32Array, shape),
-              ...cost,
-            };
-          },
+          fit: (tasks) => together(tasks.map(fit)),
           free: () => {
             trainer.free();
             prompts.free();

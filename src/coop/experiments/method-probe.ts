@@ -1,6 +1,6 @@
 import { fitLinearProbe, type LinearProbe, predictProbe } from "../linear-probe.ts";
 import { searchProbe } from "../probe-search.ts";
-import type { Method, Pictures } from "./method.ts";
+import { type FitTask, type Fitted, type Method, type Pictures, together } from "./method.ts";
 
 /** Folds of the shots where there are no other pictures to choose C by. */
 const FOLDS = 4;
@@ -18,29 +18,27 @@ export const probe: Method = {
       resolve: () => ({ C: given }),
       async open({ clip, classNames, pool }) {
         const width = clip.config.embedDim;
-        return {
-          free() {},
-          async fit({ rows, labels, validation, shots }) {
-            const features = new Float32Array(rows.length * width);
-            rows.forEach((row, i) => {
-              features.set(pool.subarray(row * width, (row + 1) * width), i * width);
-            });
-            const examples = { features, labels };
-            const options = { classes: classNames.length };
-            const by = validation ?? Math.min(FOLDS, shots);
-            const fitted =
-              given === null && by !== 1
-                ? (await searchProbe(examples, by, options)).probe
-                : await fitLinearProbe(examples, { ...options, C: given ?? 1 });
-            const { C, iterations, loss, converged } = fitted;
-            return {
-              predict: (pictures, names) => predict(fitted, pictures, classNames, names),
-              loss: loss / (C * labels.length),
-              steps: iterations,
-              found: { C, converged },
-            };
-          },
+        const fit = async ({ rows, labels, validation, shots }: FitTask): Promise<Fitted> => {
+          const features = new Float32Array(rows.length * width);
+          rows.forEach((row, i) => {
+            features.set(pool.subarray(row * width, (row + 1) * width), i * width);
+          });
+          const examples = { features, labels };
+          const options = { classes: classNames.length };
+          const by = validation ?? Math.min(FOLDS, shots);
+          const fitted =
+            given === null && by !== 1
+              ? (await searchProbe(examples, by, options)).probe
+              : await fitLinearProbe(examples, { ...options, C: given ?? 1 });
+          const { C, iterations, loss, converged } = fitted;
+          return {
+            predict: (pictures, names) => predict(fitted, pictures, classNames, names),
+            loss: loss / (C * labels.length),
+            steps: iterations,
+            found: { C, converged },
+          };
         };
+        return { fit: (tasks) => together(tasks.map(fit)), free() {} };
       },
     };
   },

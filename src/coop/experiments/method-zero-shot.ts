@@ -34,10 +34,11 @@ const written = (templates: (own: string) => readonly string[]): ConfiguredMetho
   async open({ clip, template }) {
     const predictor = classPredictor(clip);
     return {
-      fit: async () => ({
-        predict: async (pictures, classNames) =>
-          predictor.predict(pictures, await classFeatures(clip, classNames, templates(template))),
-      }),
+      fit: async (tasks) =>
+        tasks.map(() => ({
+          predict: async (pictures, classNames) =>
+            predictor.predict(pictures, await classFeatures(clip, classNames, templates(template))),
+        })),
       free: () => predictor.free(),
     };
   },

@@ -7,7 +7,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type JsonRecord = Readonly<Record<string, Json>>;
 
 /**
- * A way to classify pictures: one record. A kind that is not built in is given to `parseSpec` beside `METHODS`.
+ * A way to classify pictures: one record. `parseSpec` takes others beside `METHODS`.
  *
  * @example
  * const chance: Method = {
@@ -17,7 +17,10 @@ export type JsonRecord = Readonly<Record<string, Json>>;
  *     learns: false,
  *     namesNewClasses: true,
  *     resolve: () => ({}),
- *     open: async () => ({ fit: async () => ({ predict: async (x) => new Int32Array(x.count) }), free() {} }),
+ *     open: async () => ({
+ *       fit: async (tasks) => tasks.map(() => ({ predict: async ({ count }) => new Int32Array(count) })),
+ *       free() {},
+ *     }),
  *   }),
  * };
  */
@@ -50,9 +53,10 @@ export interface MethodContext {
   readonly pool: Float32Array;
 }
 
-/** A method on a dataset: what it compiles serves all shots and seeds. `fit` may be called again before it is done. */
+/** A method on a dataset: what it compiles serves all shots and seeds. */
 export interface Trainer {
-  fit(task: FitTask): Promise<Fitted>;
+  /** Learns each of some tasks, that differ in their seeds and pictures only, all at the same time if it likes. */
+  fit(tasks: readonly FitTask[]): Promise<Fitted[]>;
   /** Gives back the device's memory. */
   free(): void;
 }
@@ -101,3 +105,9 @@ export interface StepCost {
 
 /** Thrown by `fit` where `stopped` said so. */
 export class Stopped extends Error {}
+
+/** Does all at the same time; fails as the first that failed, when none is under way any more. */
+export async function together<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}

@@ -4,8 +4,10 @@ import type { DatasetSpec, ExperimentSpec, MethodSpec } from "./spec.ts";
 
 /** One training and its tests. */
 export interface Run {
-  /** 16 hexadecimal digits of a hash of everything in the experiment file that decides the result; not of names. */
+  /** 16 hexadecimal digits: a hash of `work` and of the names of dataset and method. */
   readonly id: string;
+  /** A hash of everything in the experiment file that decides the result. */
+  readonly work: string;
   readonly model: string;
   readonly dataset: DatasetSpec;
   readonly method: MethodSpec;
@@ -25,9 +27,13 @@ const RECIPE = 1;
 /** All runs of an experiment, those that share work one after another: by model, dataset, classes, method, noise, shots. */
 export async function plan(spec: ExperimentSpec): Promise<Run[]> {
   const runs: Promise<Run>[] = [];
-  const add = (run: Omit<Run, "id" | "options">) => {
+  const add = (run: Omit<Run, "id" | "work" | "options">) => {
     const options = run.method.resolve({ template: run.dataset.template, shots: run.shots });
-    runs.push(idOf({ ...run, options }).then((id) => ({ ...run, id, options })));
+    const named = async (work: string): Promise<Run> => {
+      const id = await hash([work, run.dataset.name, run.method.name]);
+      return { ...run, id, work, options };
+    };
+    runs.push(workOf({ ...run, options }).then(named));
   };
   for (const model of spec.models)
     for (const dataset of spec.datasets)
@@ -66,22 +72,18 @@ export function groups(runs: readonly Run[]): Run[][] {
   return found;
 }
 
-async function idOf({ model, dataset, method, options, classes, shots, seed, labelNoise }: Omit<Run, "id">) {
+function workOf({ model, dataset, method, options, ...run }: Omit<Run, "id" | "work">): Promise<string> {
+  const { classes, shots, seed, labelNoise } = run;
   const shifts = classes === "all" && labelNoise === 0 ? dataset.shifts.map(({ name, source }) => [name, source]) : [];
-  const decides: Json = {
+  return hash({
     recipe: RECIPE,
-    model,
-    dataset: dataset.source,
-    shifts,
-    kind: method.kind,
-    options,
-    classes,
-    shots,
-    seed,
-    labelNoise,
-  };
-  return (await sha256Hex(new TextEncoder().encode(canonical(decides)))).slice(0, 16);
+    ...{ model, dataset: dataset.source, shifts, kind: method.kind, options },
+    ...{ classes, shots, seed, labelNoise },
+  });
 }
+
+const hash = async (value: Json): Promise<string> =>
+  (await sha256Hex(new TextEncoder().encode(canonical(value)))).slice(0, 16);
 
 /** JSON with the keys of every object in order. */
 export function canonical(value: Json): string {

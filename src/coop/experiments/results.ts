@@ -6,7 +6,9 @@ import type { JsonRecord, StepCost } from "./method.ts";
 
 /** One line of a results file: a finished run. */
 export interface Result {
+  /** Of the run, as `plan` makes them. */
   readonly id: string;
+  readonly work: string;
   readonly dataset: { readonly name: string; readonly fingerprint: string };
   readonly model: { readonly name: string; readonly sha256: string };
   readonly method: { readonly name: string; readonly kind: string; readonly options: JsonRecord };
@@ -119,6 +121,7 @@ function parseResult(line: string, where: string): Result {
   const shifts = fields.object("shifts");
   return {
     id: fields.string("id"),
+    work: fields.string("work"),
     dataset: { name: dataset.string("name"), fingerprint: dataset.string("fingerprint") },
     model: { name: model.string("name"), sha256: model.string("sha256") },
     method: {

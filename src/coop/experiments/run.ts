@@ -3,7 +3,7 @@ import { CoopError, InputError } from "../../tensor/errors.ts";
 import { accuracy, type Score } from "../score.ts";
 import { type Bench, namesOf, prepare, scoreOf, taskOf } from "./bench.ts";
 import type { Dataset } from "./dataset.ts";
-import { Stopped, type Trainer } from "./method.ts";
+import { type Fitted, Stopped, type Trainer } from "./method.ts";
 import { groups, plan, type Run } from "./plan.ts";
 import { openResults, type Result, type ResultsLog } from "./results.ts";
 import type { DatasetSpec, ExperimentSpec } from "./spec.ts";
@@ -55,7 +55,7 @@ export async function runExperiments(spec: ExperimentSpec, options: ExperimentOp
   const wanted = (await plan(spec)).filter((run) => options.only?.(run) ?? true);
   const log = options.resultsFile ? await openResults(options.resultsFile) : memoryLog();
   try {
-    await rename(wanted, log);
+    await takeOver(wanted, log);
     const left = wanted.filter(({ id }) => !log.finished.has(id));
     for (const model of new Set(left.map((run) => run.model))) {
       const clip = await options.openModel(model);
@@ -82,15 +82,17 @@ const memoryLog = (): ResultsLog => {
   return { finished, add: async (result) => void finished.set(result.id, result), close: async () => {} };
 };
 
-/** Gives finished runs the names that the experiment file has for them now. */
-async function rename(wanted: readonly Run[], log: ResultsLog): Promise<void> {
-  for (const { id, dataset, method } of wanted) {
-    const old = log.finished.get(id);
-    if (!old || (old.dataset.name === dataset.name && old.method.name === method.name)) continue;
+/** What was done under another name need not be done again. */
+async function takeOver(wanted: readonly Run[], log: ResultsLog): Promise<void> {
+  const done = new Map([...log.finished.values()].map((result) => [result.work, result]));
+  for (const { id, work, dataset, method } of wanted) {
+    const same = done.get(work);
+    if (!same || log.finished.has(id)) continue;
     await log.add({
-      ...old,
-      dataset: { ...old.dataset, name: dataset.name },
-      method: { ...old.method, name: method.name },
+      ...same,
+      id,
+      dataset: { ...same.dataset, name: dataset.name },
+      method: { ...same.method, name: method.name },
     });
   }
 }
@@ -121,7 +123,7 @@ async function runDataset(
       const started = performance.now();
       const current = trainer;
       const stopped = options.stopped ?? (() => false);
-      const made = await settled(group.map((run) => named(run, runOne(run, current, bench, stopped))));
+      const made = await named(group, runGroup(group, current, bench, stopped));
       const seconds = (performance.now() - started) / 1000 / group.length;
       for (const result of made) {
         await log.add({ ...result, seconds, ...options.madeBy });
@@ -134,20 +136,13 @@ async function runDataset(
   }
 }
 
-/** Tells of an error in which run it was. */
-const named = <T>(run: Run, work: Promise<T>): Promise<T> =>
+/** Tells of an error in which runs it was. */
+const named = <T>([{ model, dataset, method, shots }]: readonly Run[], work: Promise<T>): Promise<T> =>
   work.catch((error) => {
     if (!(error instanceof CoopError)) throw error;
-    const { model, dataset, method, shots, seed } = run;
-    const where = `${model}, ${dataset.name}, ${method.name}${shots ? `, ${shots} shots, seed ${seed}` : ""}`;
+    const where = `${model}, ${dataset.name}, ${method.name}${shots ? `, ${shots} shots` : ""}`;
     throw new CoopError(`${where}: ${error.message}`, { cause: error });
   });
-
-/** Waits for all, then fails as the first that failed. */
-async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
-}
 
 /** Mixing results of two models or two states of a folder in one table would be worse than an error. */
 function refuseOthers({ model, dataset: { name, source } }: Run, clip: Clip, dataset: Dataset, log: ResultsLog): void {
@@ -160,18 +155,21 @@ function refuseOthers({ model, dataset: { name, source } }: Run, clip: Clip, dat
   }
 }
 
-async function runOne(
-  run: Run,
-  trainer: Trainer,
-  bench: Bench,
-  stopped: () => boolean,
-): Promise<Omit<Result, "seconds" | "coop" | "adapter">> {
+type Measured = Omit<Result, "seconds" | "coop" | "adapter">;
+
+async function runGroup(runs: readonly Run[], trainer: Trainer, bench: Bench, stopped: () => boolean) {
+  const tasks = runs.map((run) => ({ shots: run.shots, seed: run.seed, stopped, ...taskOf(run, bench) }));
+  const fitted = await trainer.fit(tasks);
+  const measured: Measured[] = [];
+  for (const [i, run] of runs.entries()) measured.push(await measure(run, fitted[i], bench));
+  return measured;
+}
+
+async function measure(run: Run, fitted: Fitted, bench: Bench): Promise<Measured> {
   const { dataset, clip } = bench;
   const { shots, seed, classes, labelNoise } = run;
   const known = namesOf(dataset, classes).length;
-  const fitted = await trainer.fit({ shots, seed, stopped, ...taskOf(run, bench, known) });
-  const first = { from: 0, to: known };
-  const score = await scoreOf(fitted, dataset.test, bench, first);
+  const score = await scoreOf(fitted, dataset.test, bench, { from: 0, to: known });
   const others = { from: known, to: dataset.classNames.length };
   const newClasses = classes === "base" ? await scoreOf(fitted, dataset.test, bench, others) : null;
   const shifts: Record<string, Score> = {};
@@ -180,6 +178,7 @@ async function runOne(
   const { loss = null, steps = null, step = null, found = {} } = fitted;
   return {
     id: run.id,
+    work: run.work,
     dataset: { name: run.dataset.name, fingerprint: dataset.fingerprint },
     model: { name: run.model, sha256: clip.sha256 },
     method: { name: run.method.name, kind: run.method.kind, options: run.options },

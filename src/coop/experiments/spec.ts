@@ -50,12 +50,16 @@ const SEEDS: readonly number[] = [1, 2, 3];
  *
  * @param file its name in messages
  * @param methods the kinds that it may name
+ * @param templateOf the hand-written prompt of a dataset for which the file has none, by its source
  * @throws FormatError that names the field, where one is missing, unknown or senseless
  */
 export function parseSpec(
   text: string,
   file = "the experiment file",
-  methods: readonly Method[] = METHODS,
+  {
+    methods = METHODS,
+    templateOf = () => DEFAULT_TEMPLATE,
+  }: { readonly methods?: readonly Method[]; readonly templateOf?: (source: string) => string } = {},
 ): ExperimentSpec {
   const top = JsonFields.parse(file, text).only([
     "name",
@@ -69,7 +73,7 @@ export function parseSpec(
   ]);
   const shots = top.has("shots") ? wholes(top, "shots", 1) : PUBLISHED_SHOTS;
   const seeds = top.has("seeds") ? wholes(top, "seeds", 0) : SEEDS;
-  const datasets = readDatasets(top);
+  const datasets = readDatasets(top, templateOf);
   const names = datasets.map(({ name }) => name);
   const specs = filled(top, "methods", top.objects("methods")).map((fields) =>
     readMethod(fields, methods, shots, names),
@@ -96,15 +100,16 @@ export function parseSpec(
   };
 }
 
-function readDatasets(top: JsonFields): DatasetSpec[] {
+function readDatasets(top: JsonFields, templateOf: (source: string) => string): DatasetSpec[] {
   const datasets = filled(top, "datasets", top.objects("datasets")).map((fields): DatasetSpec => {
     fields.only(["name", "source", "template", "shifts"]);
     const name = fields.string("name");
+    const source = fields.has("source") ? fields.string("source") : name;
     const shifts = fields.has("shifts") ? fields.object("shifts").texts() : {};
     return {
       name,
-      source: fields.has("source") ? fields.string("source") : name,
-      template: fields.has("template") ? template(fields, "template") : DEFAULT_TEMPLATE,
+      source,
+      template: fields.has("template") ? template(fields, "template") : templateOf(source),
       shifts: Object.entries(shifts).map(([shift, source]) => ({ name: shift, source })),
     };
   });
