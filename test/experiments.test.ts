@@ -124,6 +124,10 @@ test("a plan: every run once, with an id that only what decides the result chang
   const [first, ...others] = SPEC.methods;
   const [dataset] = SPEC.datasets;
   assert.equal(all.size, runs.length);
+  // one prompt under two names is one work, with a place for each name
+  const twice = [{ kind: "zero-shot" }, { name: "same", kind: "zero-shot", template: SPEC.datasets[0].template }];
+  const twins = await plan(parseSpec(text({ methods: twice, baseToNew: null, labelNoise: null })));
+  assert.deepEqual([new Set(twins.map(({ id }) => id)).size, new Set(twins.map(({ work }) => work)).size], [2, 1]);
   // names and the order of things decide nothing
   assert.equal(await kept({ methods: [...others, { ...first, name: "naive" }], baseToNew: null, name: "x" }), 16);
   assert.equal(await kept({ datasets: [{ ...dataset, name: "other", source: "positions" }] }), all.size);

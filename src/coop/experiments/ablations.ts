@@ -8,6 +8,8 @@ export interface Ablation {
   readonly label: string;
   readonly note: string;
   readonly series: readonly Series[];
+  /** Whether there is something between two values. */
+  readonly joined: boolean;
 }
 
 const option = (cell: Cell, key: string): Json => cell.method.options[key] ?? null;
@@ -26,6 +28,7 @@ export function placeAblation(cells: readonly Cell[]): Ablation | undefined {
   return {
     title: "Place of the class name, unified and class-specific context",
     label: "shots",
+    joined: true,
     note: `${contextText(found.cells)}; ${meanText(found.datasets)}`,
     series: found.values.map((name) => {
       const own = found.cells.filter((cell) => placeOf(cell) === name);
@@ -50,6 +53,7 @@ export function lengthAblation(cells: readonly Cell[]): Ablation | undefined {
   return {
     title: "Length of the context",
     label: "context vectors",
+    joined: true,
     note: `${found.cells[0].shots} shots; ${meanText(found.datasets)}`,
     series: places.map((name) => {
       const own = found.cells.filter((cell) => placeOf(cell) === name);
@@ -74,6 +78,7 @@ export function initAblation(cells: readonly Cell[]): Ablation | undefined {
   return {
     title: "What the context begins as",
     label: "initialisation",
+    joined: false,
     note: `${found.cells[0].shots} shots; ${contextText(found.cells)}; ${meanText(found.datasets)}`,
     series: [
       series("CoOp", found.values, (x) =>

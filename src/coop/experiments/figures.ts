@@ -89,7 +89,7 @@ export function gains(
   const ends = [Math.min(0, ...bars.map(({ gain }) => gain)), Math.max(0, ...bars.map(({ gain }) => gain))];
   const room = 0.14 * (ends[1] - ends[0] || 1);
   return svg(`${title}: ${sorted.map(({ name, gain }) => `${name} ${text(gain)}`).join(", ")}`, {
-    width: 640,
+    width: FRAME.width,
     height: 60 + 24 * sorted.length,
     marginLeft: 20 + 7 * longest,
     marginTop: 10,
@@ -116,8 +116,14 @@ export function gains(
   });
 }
 
-/** Accuracy against whatever stands below the axis, a line for each series. */
-export function lines({ Plot, svg }: Plotter, title: string, label: string, series: readonly Series[]): string {
+/** Accuracy against whatever stands below the axis; a line for each series where that is a number. */
+export function lines(
+  { Plot, svg }: Plotter,
+  title: string,
+  label: string,
+  series: readonly Series[],
+  { joined = true }: { readonly joined?: boolean } = {},
+): string {
   const domain = series.map(({ name }) => name);
   const rows = series.flatMap(({ name, points }) =>
     points.map(({ x, mean, deviation, count }) => ({
@@ -136,7 +142,7 @@ export function lines({ Plot, svg }: Plotter, title: string, label: string, seri
     color: { domain, range: domain.map((_, i) => colour(i)) },
     marks: [
       Plot.ruleX(rows, { x: "x", y1: "low", y2: "high", stroke: "name", strokeOpacity: 0.45, strokeWidth: 1.5 }),
-      Plot.lineY(rows, { x: "x", y: "y", z: "name", stroke: "name", strokeWidth: 2 }),
+      joined ? Plot.lineY(rows, { x: "x", y: "y", z: "name", stroke: "name", strokeWidth: 2 }) : null,
       Plot.dot(rows, { x: "x", y: "y", fill: "name", r: 3.5, title: "tip" }),
     ],
   });

@@ -127,8 +127,12 @@ function gainFigures(plotter: Plotter, cells: readonly Cell[]): string | undefin
 }
 
 function ablationFigures(plotter: Plotter, cells: readonly Cell[]): string | undefined {
-  const drawn = ({ title, label, note, series }: Ablation) =>
-    figure(title, `${series.length > 1 ? legend(series) : ""}${lines(plotter, title, label, series)}`, note);
+  const drawn = ({ title, label, note, series, joined }: Ablation) =>
+    figure(
+      title,
+      `${series.length > 1 ? legend(series) : ""}${lines(plotter, title, label, series, { joined })}`,
+      note,
+    );
   return grid([placeAblation, lengthAblation, initAblation].flatMap((of) => of(cells) ?? []).map(drawn));
 }
 
@@ -154,7 +158,7 @@ function backboneFigure(plotter: Plotter, cells: readonly Cell[], models: readon
   const title = "Accuracy by model";
   const note = `${most > 0 ? `${most} shots; ` : ""}${datasets.length === 1 ? datasets[0] : `mean of ${datasets.length} datasets`}`;
   if (series.length === 0) return undefined;
-  return grid([figure(title, `${legend(series)}${lines(plotter, title, "model", series)}`, note)]);
+  return grid([figure(title, `${legend(series)}${lines(plotter, title, "model", series, { joined: false })}`, note)]);
 }
 
 /** Accuracy against the share of wrong labels, a figure for each dataset. */
