@@ -48,7 +48,7 @@ async function runBench(input: Input): Promise<number> {
   console.error(planText(runs, finished));
   const eta = secondsLeft(left, [...finished.values()]);
   console.error(
-    `\n${left.length} of ${runs.length} runs are left${eta === undefined ? "" : `, about ${duration(1000 * eta)} by those that are finished`}.`,
+    `${left.length} of ${runs.length} runs are left${eta === undefined ? "" : `, about ${duration(1000 * eta)} by those that are finished`}.`,
   );
   if (input.has("dry-run")) {
     if (input.has("json")) console.log(JSON.stringify({ out, runs: runs.map((run) => summary(run, finished)) }));
@@ -74,7 +74,7 @@ async function runBench(input: Input): Promise<number> {
   if (results.length > 0)
     await writeFileAtomic(report, await experimentReport(results, { title: spec.name, source: RESULTS_FILE }));
   if (input.has("json")) console.log(JSON.stringify({ complete, out, results }));
-  else if (results.length > 0) console.log(`${formatTable(summaryTable(results))}\n\nreport: ${report}`);
+  else if (results.length > 0) console.log(`${formatTable(summaryTable(results))}\nreport: ${report}`);
   if (!complete) console.error(`${runs.length - results.length} runs are left; give the same command to go on.`);
   return complete ? 0 : 130;
 }
