@@ -1,5 +1,7 @@
 import { CoopError } from "../tensor/errors.ts";
+import { benchCommand } from "./bench.ts";
 import { type Command, helpOf, Input, UsageError } from "./command.ts";
+import { compareCommand } from "./compare.ts";
 import { datasets } from "./datasets.ts";
 import { doctor } from "./doctor.ts";
 import { embed } from "./embed.ts";
@@ -15,6 +17,7 @@ import { probe } from "./probe.ts";
 import { profileCommand } from "./profile.ts";
 import { prompts } from "./prompts.ts";
 import { recall } from "./recall.ts";
+import { reportCommand } from "./report.ts";
 import { search } from "./search.ts";
 import { taxonomy } from "./taxonomy.ts";
 import { train } from "./train.ts";
@@ -38,6 +41,9 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["recall", recall],
   ["pretrain", pretrainCommand],
   ["datasets", datasets],
+  ["bench", benchCommand],
+  ["report", reportCommand],
+  ["compare", compareCommand],
   ["doctor", doctor],
   ["profile", profileCommand],
 ]);

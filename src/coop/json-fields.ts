@@ -1,5 +1,6 @@
 import { quote } from "../clip/safetensors-layout.ts";
 import { FormatError } from "../tensor/errors.ts";
+import { nearest } from "./near.ts";
 
 /** An object out of a JSON file, read field by field; whatever is missing or of another kind is a FormatError that names file and key. */
 export class JsonFields {
@@ -26,7 +27,19 @@ export class JsonFields {
 
   /** The FormatError for a field of this object. */
   wrong(key: string, what: string): FormatError {
-    return new FormatError(`${this.#file}: "${this.#path ? `${this.#path}.` : ""}${key}" ${what}.`);
+    const stop = /[.?]$/.test(what) ? "" : ".";
+    return new FormatError(`${this.#file}: "${this.#path ? `${this.#path}.` : ""}${key}" ${what}${stop}`);
+  }
+
+  /** Refuses fields of other names, naming the one that was probably meant. */
+  only(keys: readonly string[]): this {
+    const unknown = Object.keys(this.#fields).find((key) => !keys.includes(key));
+    if (unknown === undefined) return this;
+    const meant = nearest(unknown, keys);
+    throw this.wrong(
+      unknown,
+      `is no field here${meant ? `; did you mean "${meant}"?` : `. There are ${keys.join(", ")}`}`,
+    );
   }
 
   has(key: string): boolean {
@@ -87,6 +100,12 @@ export class JsonFields {
       if (typeof item !== "string") throw this.wrong(`${key}[${i}]`, `must be a text, not ${kind(item)}`);
       return item;
     });
+  }
+
+  /** The items of a list, each an object. */
+  objects(key: string): JsonFields[] {
+    const path = this.#path ? `${this.#path}.${key}` : key;
+    return this.list(key).map((item, i) => new JsonFields(this.#file, item, `${path}[${i}]`));
   }
 
   /** Every field, each of them a text. */

@@ -11,6 +11,7 @@ import type { Storage } from "./storage.ts";
 import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
 import { forEachLeaf, isBranch, treeLeaves, treeMap } from "./tree.ts";
 import { contiguous } from "./view.ts";
+import type { Work } from "./work.ts";
 
 export interface CompileOptions
   extends Partial<Pick<LowerOptions, "adapter" | "composedOnly" | "kernelsOnly" | "subgroupLanes" | "choose">> {
@@ -28,6 +29,8 @@ export interface ProgramReport {
     readonly code: string;
     readonly reads: readonly VirtualBuffer[];
     readonly writes: readonly VirtualBuffer[];
+    /** What the launch does, counted: flops and bytes. */
+    readonly work: Work;
   }[];
   readonly plan: Plan;
   /** The launches and the plan as lines of text. */
@@ -139,12 +142,13 @@ export function compile<Args extends unknown[], Result>(
         program
           ? [
               {
-                dispatches: program.lowered.dispatches.map(({ label, workgroups, code, reads, writes }) => ({
+                dispatches: program.lowered.dispatches.map(({ label, workgroups, code, reads, writes, work }) => ({
                   label,
                   workgroups,
                   code,
                   reads,
                   writes,
+                  work,
                 })),
                 plan: program.plan,
                 toString: () => `${programText(program.lowered)}\n${planText(program.plan)}`,

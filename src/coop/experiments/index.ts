@@ -1,0 +1,26 @@
+/** Experiments: datasets × shots × seeds × methods from one file, their results and how they are shown. */
+
+export { type Comparison, compareResults, comparisonMarkdown } from "./compare.ts";
+export { type Dataset, type Part, partOf } from "./dataset.ts";
+export { type Learnable, learnerTrainer, type Trained, type TrainerRecipe } from "./learner-trainer.ts";
+export {
+  type ConfiguredMethod,
+  type FitTask,
+  type Fitted,
+  type Json,
+  type JsonRecord,
+  type Method,
+  type MethodContext,
+  type Pictures,
+  type StepCost,
+  Stopped,
+  type Trainer,
+  together,
+} from "./method.ts";
+export { METHODS } from "./methods.ts";
+export { plan, type Run } from "./plan.ts";
+export { classPredictor } from "./predictor.ts";
+export { type ExperimentReportOptions, experimentReport } from "./report.ts";
+export { openResults, parseResults, type Result, type ResultsLog } from "./results.ts";
+export { type ExperimentOptions, type ExperimentProgress, type Outcome, runExperiments, type Sources } from "./run.ts";
+export { type DatasetSpec, type ExperimentSpec, type MethodSpec, parseSpec, type Selection } from "./spec.ts";
