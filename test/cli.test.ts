@@ -116,9 +116,10 @@ describe("help and usage", { concurrency: 2 }, () => {
 });
 
 describe("bad input", { concurrency: 2 }, () => {
-  const out = () => join(root, "never-written");
-  const train = async (dir: string, ...flags: string[]) =>
-    coop("train", dir, "--epochs", "1", "--shots", "2", "--out", out(), ...flags);
+  // each has its own place, which one process at a time may train in
+  const out = (what: string) => join(root, `${what.replaceAll(" ", "-")}-never-written`);
+  const train = async (what: string, dir: string, ...flags: string[]) =>
+    coop("train", dir, "--epochs", "1", "--shots", "2", "--out", out(what), ...flags);
 
   for (const [what, make, flags, pattern] of [
     ["a missing folder", () => join(root, "pictuers"), [], /pictuers.*(no|not|missing)/i],
@@ -157,8 +158,8 @@ describe("bad input", { concurrency: 2 }, () => {
     ["a missing model", () => pictures, ["--model", "/nowhere/clip"], /no such folder or file/],
   ] as const) {
     test(what, { timeout: TIMEOUT }, async () => {
-      refused(await train(make(), ...flags), 1, pattern);
-      assert.equal(existsSync(out()), false);
+      refused(await train(what, make(), ...flags), 1, pattern);
+      for (const place of [out(what), `${out(what)}.partial`]) assert.equal(existsSync(place), false);
     });
   }
 
@@ -170,7 +171,7 @@ describe("bad input", { concurrency: 2 }, () => {
       const model = join(root, what.replaceAll(" ", "-"));
       cpSync(MODEL, model, { recursive: true });
       truncateSync(join(model, "model.safetensors"), bytes);
-      refused(await train(pictures, "--model", model), 1, pattern);
+      refused(await train(what, pictures, "--model", model), 1, pattern);
     });
   }
 
