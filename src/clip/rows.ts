@@ -31,6 +31,11 @@ export interface PackOptions<Item> {
   readonly contextLength: number;
   /** Items that never change. Rows with only such before them are constant in every layer, and set apart. */
   readonly isConstant?: (item: Item) => boolean;
+  /**
+   * Lay all sequences out this many times, one after the other: each time they are to hold other values. What they
+   * share is shared within one copy, and no constants are set apart. 1 where not given.
+   */
+  readonly copies?: number;
 }
 
 /** Rows, what stands in each (undefined in one that pads), and its place in its own sequence. */
@@ -39,10 +44,11 @@ interface Rows<Item> {
   readonly positions: readonly number[];
 }
 
-/** A list of sequences laid out as rows, on the host. */
+/** A list of sequences laid out as rows, on the host; of several copies the first is told, the others are as it is. */
 export interface PackedSequences<Item> extends Rows<Item> {
   /** Rows at the beginning that belong to every sequence, constant ones included. */
   readonly shared: number;
+  /** Of all copies. */
   readonly rows: SequenceRows;
   /** Rows set apart as constant, and what they see of one another. */
   readonly constants: Rows<Item> & { readonly all?: AttentionPattern };
@@ -61,7 +67,7 @@ const WORTH_SETTING_APART = 8;
 export function packSequences<Item>(
   sequences: readonly (readonly Item[])[],
   identity: (item: Item) => unknown,
-  { share = true, padTo, contextLength, isConstant = () => false }: PackOptions<Item>,
+  { share = true, padTo, contextLength, isConstant = () => false, copies = 1 }: PackOptions<Item>,
 ): PackedSequences<Item> {
   const common = share && padTo === undefined ? commonBeginning(sequences, identity) : 0;
   const fixed =
@@ -69,7 +75,7 @@ export function packSequences<Item>(
   const constant = fixed.reduce((a, b) => a + b, 0);
   const total = sequences.reduce((sum, { length }) => sum + length, 0);
   // constant beginnings that differ are kept whole, one for each sequence: then nothing else is shared
-  const apart = fixed.some((n) => n > common) && WORTH_SETTING_APART * constant >= total;
+  const apart = copies === 1 && fixed.some((n) => n > common) && WORTH_SETTING_APART * constant >= total;
   const shared = apart ? 0 : common;
 
   const constants = { items: [] as Item[], positions: [] as number[], spans: [] as Spans[] };
@@ -100,26 +106,29 @@ export function packSequences<Item>(
     }
     ends.push(start - before + sequence.length - 1 - first);
   });
-  const keys = before + items.length;
+  const keys = before + copies * items.length; // several copies have nothing before them
+  const spansOf = (rows: readonly number[]) =>
+    ofCopies(copies, (copy) => rows.map((row) => spans[row].map((key) => key + copy * items.length) as [...Spans]));
+  const rowsOf = (rows: readonly number[]) => ofCopies(copies, (copy) => rows.map((row) => row + copy * items.length));
   return {
     items,
     positions,
     shared,
     constants: { ...constants, all: apart ? attentionPattern(constants.spans, before) : undefined },
     rows: {
-      positions: rowIndex(Int32Array.from(positions), contextLength),
+      positions: rowIndex(Int32Array.from(ofCopies(copies, () => positions)), contextLength),
       all:
         padTo === undefined
-          ? attentionPattern(spans, keys)
-          : densePattern(sequences.length, padTo, padTo, { causal: true }),
-      ends: rowIndex(Int32Array.from(ends), items.length),
-      last: attentionPattern(
-        ends.map((row) => spans[row]),
-        keys,
-      ),
+          ? attentionPattern(spansOf([...spans.keys()]), keys)
+          : densePattern(copies * sequences.length, padTo, padTo, { causal: true }),
+      ends: rowIndex(Int32Array.from(rowsOf(ends)), copies * items.length),
+      last: attentionPattern(spansOf(ends), keys),
     },
   };
 }
+
+const ofCopies = <T>(copies: number, make: (copy: number) => readonly T[]): T[] =>
+  Array.from({ length: copies }, (_, copy) => make(copy)).flat();
 
 function constantBeginning<Item>(sequence: readonly Item[], isConstant: (item: Item) => boolean): number {
   const first = sequence.findIndex((item) => !isConstant(item));

@@ -76,20 +76,29 @@ export interface PackedPrompts {
  *
  * @param vectors how many context vectors there are
  * @param plain every prompt at the model's full context length and nothing shared, as the reference computes them
+ * @param sets lay the prompts out for this many sets of vectors, vector v of set n being row n · `vectors` + v; only the
+ *   prompts of one set share their beginning, and nothing is set apart. `tokens` remain those of one set
  */
 export function packPrompts(
   clip: Clip,
   prompts: readonly (readonly Place[])[],
-  { vectors, plain = false }: { vectors: number; plain?: boolean },
+  { vectors, plain = false, sets }: { vectors: number; plain?: boolean; sets?: number },
 ): PackedPrompts {
   const { contextLength } = clip.config.text;
   const identity = (place: Place) => (typeof place === "number" ? place : -1 - place.vector);
   const { items, rows, positions, constants } = packSequences(prompts, identity, {
     contextLength,
     padTo: plain ? contextLength : undefined,
-    isConstant: (place) => typeof place === "number",
+    isConstant: sets === undefined ? (place) => typeof place === "number" : undefined,
+    copies: sets,
   });
-  const learned = items.flatMap((place, row) => (typeof place === "object" ? [{ row, vector: place.vector }] : []));
+  const learned = Array.from({ length: sets ?? 1 }, (_, set) =>
+    items.flatMap((place, i) =>
+      typeof place === "object"
+        ? [{ row: set * items.length + i, vector: set * vectors + place.vector, position: positions[i] }]
+        : [],
+    ),
+  ).flat();
   const rowOf = new Map(learned.map(({ row }, i) => [row, i]));
   const tokens = (places: readonly (Place | undefined)[]) =>
     tensor(Int32Array.from(places, (place) => (typeof place === "number" ? place : -1)));
@@ -103,14 +112,14 @@ export function packPrompts(
     rows: plain ? { ...rows, last: undefined } : rows,
     vectors: rowIndex(
       Int32Array.from(learned, ({ vector }) => vector),
-      vectors,
+      (sets ?? 1) * vectors,
     ),
     learnedPositions: rowIndex(
-      Int32Array.from(learned, ({ row }) => positions[row]),
+      Int32Array.from(learned, ({ position }) => position),
       contextLength,
     ),
     learned: rowIndex(
-      Int32Array.from(items, (_, row) => rowOf.get(row) ?? -1),
+      Int32Array.from({ length: (sets ?? 1) * items.length }, (_, row) => rowOf.get(row) ?? -1),
       learned.length,
     ),
   };
