@@ -85,11 +85,11 @@ export function seedsTrainer(
     l2Normalize(reshape(encode(reshape(contexts, [-1, text.width])), [-1, classNames.length, embedDim]));
 
   /** The sum of the seeds' mean losses, whose gradient is for each seed its own. */
-  const loss = (contexts: Tensor, { features, labels }: Batch): Tensor => {
+  const loss = (contexts: Tensor, { features, labels, weight }: Batch): Tensor => {
     const [seeds, size] = features.shape;
     const cosines = matmul(l2Normalize(features), textFeatures(contexts), { transposeB: true }); // [S, B, K]
     const logits = reshape(mul(cosines, clip.logitScale), [seeds * size, classNames.length]);
-    return mul(crossEntropy(logits, labels), seeds);
+    return mul(crossEntropy(logits, labels), weight);
   };
 
   const stepOf = (recipe: SeedsRecipe) => {
@@ -126,15 +126,12 @@ export function seedsTrainer(
         const rate = coopLearningRate(epoch, { ...recipe, learningRate });
         const orders = runs.map(({ seed }) => epochBatches(count, batchSize, seed, epoch));
         for (const b of orders[0].keys()) {
-          const batch = batchOf(
-            runs.map(({ examples }) => examples),
-            orders.map((order) => order[b]),
-            embedDim,
-          );
+          const picked = runs.map(({ examples }, s) => ({ examples, rows: orders[s][b] }));
+          const batch = batchOf(picked, batchSize, embedDim);
           const [next, nextState, total] = step(contexts, state, batch, rate);
           [contexts, state] = [next, nextState];
           if (b === orders[0].length - 1) last = (await total.item()) / runs.length;
-          free([batch, total]);
+          free([batch.features, batch.labels, total]);
         }
         if (!Number.isFinite(last))
           throw new CoopError(
@@ -162,26 +159,35 @@ export function seedsTrainer(
   };
 }
 
-/** One batch of each seed. */
+/** One batch of each seed, filled up to B rows. */
 interface Batch {
   /** [S, B, E]. */
   readonly features: Tensor;
-  /** i32 [S B]. */
+  /** i32 [S B]; −1 in a row that fills up, which adds nothing to a loss. */
   readonly labels: Tensor;
+  /** From the mean over all rows to the sum of the means over the pictures of each seed. */
+  readonly weight: number | Tensor;
 }
 
-/** Batches are put together on the host, so that one program serves any number of examples. */
-function batchOf(examples: readonly Examples[], picked: readonly (readonly number[])[], width: number): Batch {
-  const size = picked[0].length;
-  const features = new Float32Array(examples.length * size * width);
-  const labels = new Int32Array(examples.length * size);
-  examples.forEach((of, s) => {
-    picked[s].forEach((row, i) => {
-      features.set(of.features.subarray(row * width, (row + 1) * width), (s * size + i) * width);
-      labels[s * size + i] = of.labels[row];
+/** Batches are put together on the host and have one size, so that one program serves any number of examples. */
+function batchOf(
+  picked: readonly { readonly examples: Examples; readonly rows: readonly number[] }[],
+  size: number,
+  width: number,
+): Batch {
+  const features = new Float32Array(picked.length * size * width).fill(1);
+  const labels = new Int32Array(picked.length * size).fill(-1);
+  picked.forEach(({ examples, rows }, s) => {
+    rows.forEach((row, i) => {
+      features.set(examples.features.subarray(row * width, (row + 1) * width), (s * size + i) * width);
+      labels[s * size + i] = examples.labels[row];
     });
   });
-  return { features: tensor(features, [examples.length, size, width]), labels: tensor(labels) };
+  return {
+    features: tensor(features, [picked.length, size, width]),
+    labels: tensor(labels),
+    weight: (picked.length * size) / picked[0].rows.length,
+  };
 }
 
 /** The gradient of each seed [S, …] scaled down to a norm where it is longer. */
