@@ -1,0 +1,94 @@
+// The methods that are compared, all in one shape: open for a task's classes, fit some seeds at once, predict.
+import { type Clip, classFeatures } from "../../src/clip/index.ts";
+import { seedsTrainer } from "../../src/coop/fit-seeds.ts";
+import { type Examples, epochsForShots, predictProbe, promptFeatures, searchProbe } from "../../src/coop/index.ts";
+import { ENSEMBLE_TEMPLATES, NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
+import { CONTEXTS, type ContextName } from "./plan.ts";
+import type { Job, Method } from "./records.ts";
+import type { Draw } from "./task-data.ts";
+
+/** CoOp's recipe, with a limit to the gradient's norm (docs/reproduction.md says why). */
+export const MAX_GRADIENT_NORM = 10;
+
+export type Context = {
+  readonly clip: Clip;
+  readonly job: Job;
+  /** What is learned and told apart. */
+  readonly classNames: readonly string[];
+  /** At most so many epochs, for trials; the published number where not given. */
+  readonly maxEpochs?: number;
+};
+
+/** Percentages of pictures of some classes that are named rightly. */
+export type Score = (test: Examples, classNames: readonly string[]) => Promise<number>;
+
+export type Opened = {
+  /** One score for each seed, in order. */
+  fit(runs: readonly (Draw & { readonly seed: number })[], shots: number): Promise<Score[]>;
+  free(): void;
+};
+
+/** Methods that can be run; a new one is an entry here, its name in `records.ts` and its runs in `plan.ts`. */
+export const METHODS: Partial<Record<Method, (context: Context) => Opened>> = { "zero-shot": zeroShot, coop, probe };
+
+function zeroShot({ clip, job: { task, variant } }: Context): Opened {
+  const good = TASKS[task].goodTemplate;
+  const templates = { naive: [NAIVE_TEMPLATE], good: [good], ensemble: [...ENSEMBLE_TEMPLATES, good] }[variant]!;
+  return {
+    fit: async () => [
+      async (test, names) => shareRight(test, await classFeatures(clip, names, templates), clip.config.embedDim),
+    ],
+    free() {},
+  };
+}
+
+function coop({ clip, job, classNames, maxEpochs = Number.POSITIVE_INFINITY }: Context): Opened {
+  const options = CONTEXTS[job.variant as ContextName];
+  const trainer = seedsTrainer(clip, classNames, options);
+  return {
+    async fit(runs, shots) {
+      const examples = runs.map(({ seed, train }) => ({ seed, examples: train }));
+      const epochs = Math.min(maxEpochs, epochsForShots(shots));
+      const { contexts, features } = await trainer.fit(examples, { epochs, maxGradientNorm: MAX_GRADIENT_NORM });
+      return contexts.map((context, i) => async (test: Examples, names: readonly string[]) => {
+        const { width } = clip.config.text;
+        const own = names.join() === classNames.join();
+        const prompt = { context, shape: [context.length / width, width], position: "end" } as const;
+        return shareRight(test, own ? features[i] : await promptFeatures(clip, names, prompt), clip.config.embedDim);
+      });
+    },
+    free: () => trainer.free(),
+  };
+}
+
+function probe({ classNames }: Context): Opened {
+  return {
+    async fit(runs) {
+      const scores: Score[] = [];
+      for (const { train, validation } of runs) {
+        const found = await searchProbe(train, validation, { classes: classNames.length });
+        scores.push(async (test) => percentEqual(await predictProbe(found.probe, test.features), test.labels));
+      }
+      return scores;
+    },
+    free() {},
+  };
+}
+
+/** Each picture is given the class whose normalised feature [K, E] has the largest product with its own. */
+function shareRight({ features, labels }: Examples, classes: Float32Array, width: number): number {
+  const count = classes.length / width;
+  const product = (row: number, k: number) => {
+    let sum = 0;
+    for (let i = 0; i < width; i++) sum += features[row * width + i] * classes[k * width + i];
+    return sum;
+  };
+  const predicted = Array.from(labels, (_, row) => {
+    const products = Array.from({ length: count }, (__, k) => product(row, k));
+    return products.indexOf(Math.max(...products));
+  });
+  return percentEqual(predicted, labels);
+}
+
+const percentEqual = (a: ArrayLike<number>, b: Int32Array): number =>
+  (100 * b.reduce((right, label, i) => right + Number(a[i] === label), 0)) / b.length;
