@@ -93,12 +93,13 @@ ${how.command}
 \`\`\`
 
 ${how.runs} runs at commit ${how.commit} on ${how.adapter}: ${minutes(how.wallSeconds)} from start to end with ${how.processes} ${how.processes === 1 ? "process" : "processes"}, ${minutes(how.busySeconds)} of work. The
-command goes on where it was stopped, and writes this page.
+command goes on where it was stopped, and writes this page; \`-- --only cars,probe\` runs some tasks or methods,
+\`-- --jobs 2\` says how many processes, \`-- --quick\` tries everything on little.
 
 ## What the papers say, and what the miniature shows
 
-${count("holds")} hold, ${count("does not hold")} ${count("does not hold") === 1 ? "does" : "do"} not${unmeasured > 0 ? `, ${unmeasured} could not be measured` : ""}. The rules were written down before the results were
-looked at; accuracies are percentages.
+${count("holds")} hold, ${count("does not hold")} ${count("does not hold") === 1 ? "does" : "do"} not${unmeasured > 0 ? `, ${unmeasured} could not be measured` : ""}. The rules are code
+(\`scripts/reproduce/claims.ts\`) and are applied as they stand; accuracies are percentages.
 
 | the paper says | holds here if | the miniature shows | |
 |---|---|---|---|
@@ -108,7 +109,7 @@ ${claims.map(({ paper, rule, shown, verdict }) => `| ${paper} | ${rule} | ${show
 
 * **Tasks.** ${TASK_SETS.all.length}, each with ${how.perClass} pictures a class to draw shots from and ${how.perClass} to test on, which the model was not trained on
   (seed 1 of \`taskPictures\`). Generic: ${TASK_SETS.generic.join(", ")}. Specialised: ${TASK_SETS.specialised.filter((t) => !(TASK_SETS.fineGrained as readonly string[]).includes(t)).join(", ")}. Fine-grained:
-  ${TASK_SETS.fineGrained.join(" and ")}. The standard error of the test set alone is 1 to 3.5 points.
+  ${TASK_SETS.fineGrained.join(" and ")}. The standard error that comes from the test set alone is at most ${worstError(how.perClass).toFixed(1)} points.
 * **Shots.** ${SHOTS.join(", ")} a class, drawn as CoOp's code draws them, seeds ${SEEDS.join(", ")}. ± is the standard deviation over the
   seeds. There is one pre-trained model, so nothing here tells how results vary with its training.
 * **CoOp.** SGD, learning rate ${COOP_RECIPE.learningRate}, momentum ${COOP_RECIPE.momentum}, weight decay ${COOP_RECIPE.weightDecay}, one epoch of warm-up at ${COOP_RECIPE.warmupLearningRate}, cosine, 50, 100 or 200 epochs,
@@ -191,6 +192,10 @@ epochs only. A PyTorch program written separately, on the same features and weig
 rate of 0.0002 mends it too (60.3, 52.2, 50.9 %), but is slower with one shot (flowers 73.8 % against 77.1 % with the limit and
 78.8 % as published); contexts as long as this model's words (deviation 0.058) do not (33.1, 14.7, 35.9 %).
 `;
+
+/** Of an accuracy of a half on the task with the fewest classes, in points. */
+const worstError = (perClass: number): number =>
+  50 / Math.sqrt(perClass * Math.min(...Object.values(TASKS).map(({ classNames }) => classNames.length)));
 
 const minutes = (seconds: number): string =>
   seconds < 90 ? `${seconds.toFixed(0)} seconds` : `${(seconds / 60).toFixed(1)} minutes`;

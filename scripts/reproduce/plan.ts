@@ -21,7 +21,7 @@ const named = (...kinds: string[]) =>
     .filter(({ kind }) => kinds.includes(kind))
     .map(({ name }) => name);
 
-/** Tasks by what a claim needs. They were fixed before the results were looked at. */
+/** Tasks by what a claim needs. Shift and noise need tasks on which CoOp gains something that can be lost. */
 export const TASK_SETS = {
   all: Object.keys(TASKS),
   generic: named("generic"),
