@@ -2,7 +2,7 @@
 import { COOP_RECIPE } from "../../src/coop/index.ts";
 import { NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
 import { judged } from "./claims.ts";
-import { MAX_GRADIENT_NORM } from "./methods.ts";
+import { MAX_GRADIENT_NORM } from "./method.ts";
 import { NOISE, SEEDS, SHOTS, TASK_SETS, TEST_SHIFTS } from "./plan.ts";
 import type { Cell, Results, Wanted } from "./records.ts";
 

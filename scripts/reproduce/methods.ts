@@ -1,32 +1,11 @@
-// The methods that are compared, all in one shape: open for a task's classes, fit some seeds at once, predict.
-import { type Clip, classFeatures } from "../../src/clip/index.ts";
+// The methods that are compared.
+import { classFeatures } from "../../src/clip/index.ts";
 import { seedsTrainer } from "../../src/coop/fit-seeds.ts";
 import { type Examples, epochsForShots, predictProbe, promptFeatures, searchProbe } from "../../src/coop/index.ts";
 import { ENSEMBLE_TEMPLATES, NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
+import { type Context, MAX_GRADIENT_NORM, type Opened, percentEqual } from "./method.ts";
 import { CONTEXTS, type ContextName } from "./plan.ts";
-import type { Job, Method } from "./records.ts";
-import type { Draw } from "./task-data.ts";
-
-/** CoOp's recipe, with a limit to the gradient's norm (docs/reproduction.md says why). */
-export const MAX_GRADIENT_NORM = 10;
-
-export type Context = {
-  readonly clip: Clip;
-  readonly job: Job;
-  /** What is learned and told apart. */
-  readonly classNames: readonly string[];
-  /** At most so many epochs, for trials; the published number where not given. */
-  readonly maxEpochs?: number;
-};
-
-/** Percentages of pictures of some classes that are named rightly. */
-export type Score = (test: Examples, classNames: readonly string[]) => Promise<number>;
-
-export type Opened = {
-  /** One score for each seed, in order. */
-  fit(runs: readonly (Draw & { readonly seed: number })[], shots: number): Promise<Score[]>;
-  free(): void;
-};
+import type { Method } from "./records.ts";
 
 /** Methods that can be run; a new one is an entry here, its name in `records.ts` and its runs in `plan.ts`. */
 export const METHODS: Partial<Record<Method, (context: Context) => Opened>> = { "zero-shot": zeroShot, coop, probe };
@@ -89,6 +68,3 @@ function shareRight({ features, labels }: Examples, classes: Float32Array, width
   });
   return percentEqual(predicted, labels);
 }
-
-const percentEqual = (a: ArrayLike<number>, b: Int32Array): number =>
-  (100 * b.reduce((right, label, i) => right + Number(a[i] === label), 0)) / b.length;

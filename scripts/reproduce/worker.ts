@@ -1,7 +1,8 @@
 // A process that does groups of jobs for scripts/reproduce.ts, one after the other, and sends a record for each seed.
 import { type Clip, loadClip } from "../../src/clip/index.ts";
 import { device } from "../../src/tensor/index.ts";
-import { METHODS, type Score } from "./methods.ts";
+import type { Score } from "./method.ts";
+import { METHODS } from "./methods.ts";
 import { TASK_SETS, TEST_SHIFTS } from "./plan.ts";
 import type { Job, RunRecord } from "./records.ts";
 import { classesBetween, draw, type TaskData, taskData } from "./task-data.ts";
