@@ -3,7 +3,7 @@ import { classFeatures } from "../../src/clip/index.ts";
 import { seedsTrainer } from "../../src/coop/fit-seeds.ts";
 import { type Examples, epochsForShots, predictProbe, promptFeatures, searchProbe } from "../../src/coop/index.ts";
 import { ENSEMBLE_TEMPLATES, NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
-import { type Context, MAX_GRADIENT_NORM, type Opened, percentEqual } from "./method.ts";
+import { type Context, MAX_GRADIENT_NORM, type Opened, percentEqual, type Score } from "./method.ts";
 import { CONTEXTS, type ContextName } from "./plan.ts";
 import type { Method } from "./records.ts";
 
