@@ -58,9 +58,10 @@ export interface SeedsTrainer {
 }
 
 /**
- * `fitPrompt` for several seeds side by side. On small models a training step costs the launches of its kernels rather
- * than the numbers in them, so S trainings as one graph, with S contexts and the prompts of each, take little longer
- * than one. They share nothing but the launches: each comes out as it would alone, up to rounding.
+ * `fitPrompt` for several seeds side by side: S trainings as one graph, with S contexts and the prompts of each. On small
+ * models a training step costs the launches of its kernels as much as the numbers in them, so this takes less time than
+ * one after the other, the more so the shorter the contexts. The trainings share nothing but the launches: each comes
+ * out as it would alone, up to rounding.
  *
  * @param options as for `promptLearner`, except `plain`
  * @example

@@ -24,6 +24,13 @@ export {
   shotsAndValidation,
 } from "./few-shot.ts";
 export { type Epoch, type Examples, fitPrompt, type Recipe } from "./fit.ts";
+export {
+  type FittedSeeds,
+  type SeededExamples,
+  type SeedsRecipe,
+  type SeedsTrainer,
+  seedsTrainer,
+} from "./fit-seeds.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
 export {
   type FittedProbe,
