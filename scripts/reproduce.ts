@@ -10,7 +10,7 @@ import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { progress } from "../src/coop/progress.ts";
 import { FULL } from "./reproduce/claims.ts";
 import { reproductionPage } from "./reproduce/document.ts";
-import { MAX_GRADIENT_NORM } from "./reproduce/method.ts";
+import { MAX_GRADIENT_NORM, PROBE_C } from "./reproduce/method.ts";
 import { METHODS } from "./reproduce/methods.ts";
 import { groups, plan, SEEDS } from "./reproduce/plan.ts";
 import { doGroups } from "./reproduce/pool.ts";
@@ -43,7 +43,7 @@ const extent = quick ? { tasks: ["actions", "flowers"], shots: [1, 2] } : FULL;
 const weights = await readFile(join(setup.model, "model.safetensors"));
 const settings = createHash("sha256")
   .update(weights)
-  .update(JSON.stringify([setup.perClass, setup.maxEpochs, MAX_GRADIENT_NORM]))
+  .update(JSON.stringify([setup.perClass, setup.maxEpochs, MAX_GRADIENT_NORM, PROBE_C]))
   .digest("hex")
   .slice(0, 16);
 const file = join(folder, "runs.jsonl");

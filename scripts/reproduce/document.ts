@@ -2,7 +2,7 @@
 import { COOP_RECIPE } from "../../src/coop/index.ts";
 import { NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
 import { judged } from "./claims.ts";
-import { MAX_GRADIENT_NORM } from "./method.ts";
+import { MAX_GRADIENT_NORM, PROBE_C } from "./method.ts";
 import { NOISE, SEEDS, SHOTS, TASK_SETS, TEST_SHIFTS } from "./plan.ts";
 import type { Cell, Results, Wanted } from "./records.ts";
 
@@ -117,7 +117,8 @@ ${claims.map(({ paper, rule, shown, verdict }) => `| ${paper} | ${rule} | ${show
   ${MAX_GRADIENT_NORM} ([why](#why-gradients-are-limited)). The name stands at the end. Features of pictures are computed once, without augmentation.
 * **Zero-shot.** "Naive" asks "${NAIVE_TEMPLATE}", "good" with the task's own template, the ensemble averages that one and
   seven others.
-* **Linear probe.** Logistic regression on the image features; C by CoOp's search on min(shots, 4) other pictures a class.
+* **Linear probe.** Logistic regression on the image features; C of ${PROBE_C.join(", ")}, the best on min(shots, 4) other
+  pictures a class, without the bisection that CoOp's code does after its sweep.
 
 ## Accuracy by shots
 

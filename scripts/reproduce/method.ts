@@ -7,6 +7,9 @@ import type { Draw } from "./task-data.ts";
 /** CoOp's recipe, with a limit to the gradient's norm (docs/reproduction.md says why). */
 export const MAX_GRADIENT_NORM = 10;
 
+/** Inverse penalties that the linear probe chooses from: a part of CoOp's sweep, which with its bisection takes far longer. */
+export const PROBE_C = [0.01, 1, 100, 10_000];
+
 export type Context = {
   readonly clip: Clip;
   readonly job: Job;

@@ -1,9 +1,16 @@
 // The methods that are compared.
 import { classFeatures } from "../../src/clip/index.ts";
 import { seedsTrainer } from "../../src/coop/fit-seeds.ts";
-import { type Examples, epochsForShots, predictProbe, promptFeatures, searchProbe } from "../../src/coop/index.ts";
+import {
+  type Examples,
+  epochsForShots,
+  type LinearProbe,
+  predictProbe,
+  probeFitter,
+  promptFeatures,
+} from "../../src/coop/index.ts";
 import { ENSEMBLE_TEMPLATES, NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
-import { type Context, MAX_GRADIENT_NORM, type Opened, percentEqual, type Score } from "./method.ts";
+import { type Context, MAX_GRADIENT_NORM, type Opened, PROBE_C, percentEqual, type Score } from "./method.ts";
 import { CONTEXTS, type ContextName } from "./plan.ts";
 import type { Method } from "./records.ts";
 
@@ -45,13 +52,27 @@ function probe({ classNames }: Context): Opened {
     async fit(runs) {
       const scores: Score[] = [];
       for (const { train, validation } of runs) {
-        const found = await searchProbe(train, validation, { classes: classNames.length });
-        scores.push(async (test) => percentEqual(await predictProbe(found.probe, test.features), test.labels));
+        const found = await bestProbe(train, validation, classNames.length);
+        scores.push(async (test) => percentEqual(await predictProbe(found, test.features), test.labels));
       }
       return scores;
     },
     free() {},
   };
+}
+
+/** Of the probes for each C the one that is best on the validation pictures; the largest C among equals, as in CoOp. */
+async function bestProbe(train: Examples, validation: Examples, classes: number): Promise<LinearProbe> {
+  const fitter = probeFitter(train, { classes, maxIterations: 300 });
+  let best: { probe: LinearProbe; percent: number } | undefined;
+  let probe: LinearProbe | undefined;
+  for (const C of PROBE_C) {
+    probe = await fitter.fit(C, probe);
+    const percent = percentEqual(await predictProbe(probe, validation.features), validation.labels);
+    if (!best || percent >= best.percent) best = { probe, percent };
+  }
+  fitter.free();
+  return best!.probe;
 }
 
 /** Each picture is given the class whose normalised feature [K, E] has the largest product with its own. */
