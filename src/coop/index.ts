@@ -68,6 +68,13 @@ export {
   type OnEpoch,
   type Recipe,
 } from "./fit.ts";
+export {
+  type FittedSeeds,
+  type SeededExamples,
+  type SeedsRecipe,
+  type SeedsTrainer,
+  seedsTrainer,
+} from "./fit-seeds.ts";
 export { type Folder, type Item, readFolder } from "./folder.ts";
 export {
   type FittedProbe,
