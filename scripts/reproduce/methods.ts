@@ -11,11 +11,17 @@ import {
 } from "../../src/coop/index.ts";
 import { ENSEMBLE_TEMPLATES, NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
 import { type Context, MAX_GRADIENT_NORM, type Opened, PROBE_C, percentEqual, type Score } from "./method.ts";
+import { cocoop } from "./method-cocoop.ts";
 import { CONTEXTS, type ContextName } from "./plan.ts";
 import type { Method } from "./records.ts";
 
 /** Methods that can be run; a new one is an entry here, its name in `records.ts` and its runs in `plan.ts`. */
-export const METHODS: Partial<Record<Method, (context: Context) => Opened>> = { "zero-shot": zeroShot, coop, probe };
+export const METHODS: Partial<Record<Method, (context: Context) => Opened>> = {
+  "zero-shot": zeroShot,
+  coop,
+  probe,
+  cocoop,
+};
 
 function zeroShot({ clip, job: { task, variant } }: Context): Opened {
   const good = TASKS[task].goodTemplate;
