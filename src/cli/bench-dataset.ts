@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Clip } from "../clip/index.ts";
+import { openData } from "../coop/datasets/open.ts";
 import type { Dataset, DatasetSpec, Part } from "../coop/experiments/index.ts";
-import { readFolder, sameName } from "../coop/folder.ts";
+import { sameName } from "../coop/folder.ts";
 import { readLabelled } from "../coop/labelled.ts";
 import { listNames } from "../coop/near.ts";
 import { InputError } from "../tensor/errors.ts";
@@ -12,7 +13,7 @@ const SPLIT_SEED = 1;
 
 /** A folder of pictures for experiments. A shift is a folder of the same classes, or of some of them. */
 export async function folderDataset({ name, source, shifts }: DatasetSpec, clip: Clip): Promise<Dataset> {
-  const folder = await readFolder(source, { seed: SPLIT_SEED });
+  const folder = await openData(source, { seed: SPLIT_SEED });
   const { root, classNames } = folder;
   for (const note of [...folder.notes, ...unknownNames(clip, classNames)]) console.error(`${name}: ${note}`);
   const listed: unknown[] = [classNames];

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeFileAtomic } from "../coop/atomic.ts";
+import { templateFor } from "../coop/datasets/open.ts";
 import {
   type ExperimentSpec,
   experimentReport,
@@ -38,7 +39,7 @@ goes on where it was stopped, and runs nothing twice.`,
 
 async function runBench(input: Input): Promise<number> {
   const file = input.only("SPEC.json");
-  const spec = parseSpec(await textOf(file), file);
+  const spec = parseSpec(await textOf(file), file, { templateOf: templateFor });
   const out = input.text("out") ?? join("runs", basename(file).replace(/\.json$/i, ""));
   const resultsFile = join(out, RESULTS_FILE);
   const only = input.text("only") === undefined ? () => true : chosen(spec, input.list("only"));

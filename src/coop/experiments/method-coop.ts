@@ -1,8 +1,9 @@
-import type { Clip } from "../../clip/index.ts";
+import { type Clip, classFeatures } from "../../clip/index.ts";
 import { InputError } from "../../tensor/errors.ts";
-import { compile, free, l2Normalize, tensor } from "../../tensor/index.ts";
+import { compile, free, l2Normalize, type Tensor, tensor } from "../../tensor/index.ts";
 import type { JsonFields } from "../json-fields.ts";
 import { type PromptLearner, type PromptParams, promptLearner } from "../prompt-learner.ts";
+import { withKnowledge, withProjection } from "../regularised.ts";
 import { COOP_RECIPE, epochsForShots } from "../schedule.ts";
 import { learnerTrainer, type TrainerRecipe } from "./learner-trainer.ts";
 import { type FitTask, type Fitted, type Method, type MethodContext, type Pictures, together } from "./method.ts";
@@ -10,30 +11,28 @@ import { classPredictor } from "./predictor.ts";
 
 const POSITIONS = ["end", "middle", "front"] as const;
 
-/** Context Optimization (Zhou et al., IJCV 2022), with CoOp's recipe where nothing else is said. */
-export const coop: Method = {
-  kind: "coop",
-  keys: [
-    "contextTokens",
-    "position",
-    "classSpecific",
-    "init",
-    "epochs",
-    "batchSize",
-    "learningRate",
-    "warmupLearningRate",
-    "momentum",
-    "weightDecay",
-  ],
+export const RECIPE_KEYS = ["batchSize", "learningRate", "warmupLearningRate", "momentum", "weightDecay"] as const;
+
+/** Another loss for a prompt learner, made with the features [K, E] of the dataset's own hand-written prompt. */
+type Otherwise = (clip: Clip, learner: PromptLearner, handWritten: Tensor) => PromptLearner;
+
+/** Prompt learning with CoOp's recipe where nothing else is said. */
+const promptMethod = (kind: string, otherwise?: Otherwise): Method => ({
+  kind,
+  keys: ["contextTokens", "position", "classSpecific", "init", "epochs", ...RECIPE_KEYS],
   read(fields) {
     const { epochs, layout, recipe } = readOptions(fields);
     return {
       learns: true,
       namesNewClasses: !layout.classSpecific,
       resolve: ({ shots }) => ({ ...layout, epochs: epochs ?? epochsForShots(shots), ...recipe }),
-      async open({ clip, classNames, pool }: MethodContext) {
+      async open({ clip, classNames, template, pool }: MethodContext) {
         const learner = learnerOf(clip, classNames, layout);
-        const trainer = learnerTrainer<PromptParams>(learner, pool, clip.config.embedDim, recipe);
+        const width = clip.config.embedDim;
+        const written =
+          otherwise && tensor(await classFeatures(clip, classNames, [template]), [classNames.length, width]);
+        const trained = otherwise && written ? otherwise(clip, learner, written) : learner;
+        const trainer = learnerTrainer<PromptParams>(trained, pool, width, recipe);
         const prompts = promptPredictor(clip, learner, (names) => learnerOf(clip, names, layout));
         const fit = async (task: FitTask): Promise<Fitted> => {
           const { params, ...cost } = await trainer.fit(task, epochs ?? epochsForShots(task.shots));
@@ -47,12 +46,20 @@ export const coop: Method = {
           free: () => {
             trainer.free();
             prompts.free();
+            free(written ?? []);
           },
         };
       },
     };
   },
-};
+});
+
+/** Context Optimization (Zhou et al., IJCV 2022). */
+export const coop = promptMethod("coop");
+/** Near the hand-written prompt (Yao et al., CVPR 2023). */
+export const kgcoop = promptMethod("kgcoop", withKnowledge);
+/** Never against the hand-written prompt (Zhu et al., ICCV 2023). */
+export const prograd = promptMethod("prograd", withProjection);
 
 type Layout = ReturnType<typeof readOptions>["layout"];
 
@@ -60,13 +67,6 @@ function readOptions(fields: JsonFields) {
   const init = fields.has("init") ? fields.string("init") : null;
   const words = init?.split(/[\s_]+/).filter((word) => word !== "").length;
   if (words === 0) throw fields.wrong("init", "holds no word");
-  const positive = (name: keyof TrainerRecipe): number => {
-    if (!fields.has(name)) return COOP_RECIPE[name];
-    const value = fields.number(name);
-    const least = name === "momentum" || name === "weightDecay" ? 0 : Number.MIN_VALUE;
-    if (value < least) throw fields.wrong(name, `must be a number ${least === 0 ? "from" : "above"} 0, not ${value}`);
-    return value;
-  };
   return {
     layout: {
       contextTokens: fields.has("contextTokens") ? fields.whole("contextTokens", 1) : (words ?? 16),
@@ -75,13 +75,25 @@ function readOptions(fields: JsonFields) {
       init,
     },
     epochs: fields.has("epochs") ? fields.whole("epochs", 1) : null,
-    recipe: {
-      batchSize: fields.has("batchSize") ? fields.whole("batchSize", 1) : COOP_RECIPE.batchSize,
-      learningRate: positive("learningRate"),
-      warmupLearningRate: positive("warmupLearningRate"),
-      momentum: positive("momentum"),
-      weightDecay: positive("weightDecay"),
-    },
+    recipe: readRecipe(fields, COOP_RECIPE),
+  };
+}
+
+/** What the file says of a recipe, and the rest as it is published. */
+export function readRecipe(fields: JsonFields, published: TrainerRecipe): TrainerRecipe {
+  const positive = (name: keyof TrainerRecipe): number => {
+    if (!fields.has(name)) return published[name];
+    const value = fields.number(name);
+    const least = name === "momentum" || name === "weightDecay" ? 0 : Number.MIN_VALUE;
+    if (value < least) throw fields.wrong(name, `must be a number ${least === 0 ? "from" : "above"} 0, not ${value}`);
+    return value;
+  };
+  return {
+    batchSize: fields.has("batchSize") ? fields.whole("batchSize", 1) : published.batchSize,
+    learningRate: positive("learningRate"),
+    warmupLearningRate: positive("warmupLearningRate"),
+    momentum: positive("momentum"),
+    weightDecay: positive("weightDecay"),
   };
 }
 
