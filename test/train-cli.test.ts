@@ -90,6 +90,42 @@ describe("variants", () => {
   }
 });
 
+describe("methods", () => {
+  for (const method of ["kgcoop", "prograd"] as const)
+    test(`${method}: learned as another method than CoOp, and asked like it`, TIMEOUT, async () => {
+      const flags = ["--epochs", "2", "--context-tokens", "2", "--learning-rate", "0.02"];
+      if (!existsSync(at("as-coop"))) await json(...train("as-coop", ...flags));
+      const result = await json(...train(method, ...flags, "--method", method));
+      assert.equal(config(method).coop.recipe.method, method);
+      // where no step goes against the hand-written prompts, ProGrad's are CoOp's
+      if (method === "kgcoop") assert.notEqual(lines(method)[1].loss, lines("as-coop")[1].loss);
+      const again = await json("eval", at("pictures"), "--prompt", at(method));
+      assert.equal(again.coop.accuracy, result.coop.accuracy);
+      await refused(train("no", "--method", method, "--label-smoothing", "0.1"), 2, /another loss than that of/);
+    });
+
+  test("cocoop: ten epochs of single pictures, for any classes, out and in again", TIMEOUT, async () => {
+    const result = await json(...train("cocoop", "--method", "cocoop", "--epochs", "2"));
+    const { num_virtual_tokens, prompt_tuning_init_text, coop: own } = config("cocoop");
+    assert.deepEqual([num_virtual_tokens, prompt_tuning_init_text], [4, "a photo of a"]);
+    assert.deepEqual([own.recipe.method, own.recipe.batch_size], ["cocoop", 1]);
+    assert.match(readFileSync(at("cocoop", "README.md"), "utf8"), /CoCoOp/);
+    const again = await json("eval", at("pictures"), "--prompt", at("cocoop"));
+    assert.equal(again.coop.accuracy, result.coop.accuracy);
+    const seen = await json("predict", picture(), "--prompt", at("cocoop"), "--labels", "sea,star,ball");
+    const scores = seen.results[0].labels.map(({ score }: { score: number }) => score);
+    assert.ok(Math.abs(scores.reduce((a: number, b: number) => a + b) - 1) < 1e-5);
+
+    await json("export", at("cocoop"), "--out", at("model.pth.tar-2"));
+    await json("import", at("model.pth.tar-2"), "--classes", names.join(","), "--out", at("imported"));
+    const back = await json("predict", picture(), "--prompt", at("imported"), "--labels", "sea,star,ball");
+    assert.deepEqual(back.results, seen.results);
+
+    await refused(["explain", at("cocoop"), "--data", at("pictures")], 1, /each picture has prompts of its own/);
+    await refused(train("no", "--method", "cocoop", "--class-specific"), 2, /CoCoOp has one context for all classes/);
+  });
+});
+
 test("AdamW, weight decay and label smoothing are told and matter", TIMEOUT, async () => {
   const [plain, chosen] = [
     ["--epochs", "3", "--context-tokens", "2"],

@@ -1,4 +1,4 @@
-import { type Clip, classify } from "../clip/index.ts";
+import type { Clip } from "../clip/index.ts";
 import { device } from "../tensor/index.ts";
 import { quotedTemplates } from "./asking.ts";
 import { type Input, SHARED_FLAGS } from "./command.ts";
@@ -12,13 +12,14 @@ export interface Answer {
   readonly labels: readonly { readonly label: string; readonly score: number }[];
 }
 
-/** Encodes pictures, compares them with class features and prints the answers. */
+/** Encodes pictures, asks how probable each label is, and prints the answers. */
 export async function answer(
   input: Input,
   clip: Clip,
   question: {
     readonly labels: readonly string[];
-    readonly features: Float32Array;
+    /** probabilities [N, K] of the labels for pictures, by their features [N, E] */
+    readonly probabilities: (pictures: Float32Array) => Promise<Float32Array>;
     /** the arguments where not given */
     readonly files?: readonly string[];
     /** so many labels of each picture; all where not given */
@@ -26,8 +27,8 @@ export async function answer(
     readonly about: Readonly<Record<string, string | readonly string[]>>;
   },
 ): Promise<number> {
-  const { labels, features, about, topK = labels.length, files = input.some("IMAGE") } = question;
-  const probabilities = await classify(clip, await encodePictures(clip, files), features);
+  const { labels, about, topK = labels.length, files = input.some("IMAGE") } = question;
+  const probabilities = await question.probabilities(await encodePictures(clip, files));
   const results = files.map((file, i): Answer => {
     const row = probabilities.subarray(i * labels.length, (i + 1) * labels.length);
     const sorted = labels.map((label, k) => ({ label, score: row[k] })).sort((a, b) => b.score - a.score);

@@ -2,7 +2,7 @@ import { DEFAULT_TEMPLATE } from "../clip/index.ts";
 import { openData, templateFor } from "../coop/datasets/open.ts";
 import { confusionOf } from "../coop/predict.ts";
 import { formatTable } from "../coop/progress.ts";
-import { accuracy, ofClass, overall, percent } from "../coop/score.ts";
+import { accuracy, confusionMatrix, largestOfRows, ofClass, overall, percent } from "../coop/score.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
 import { encodeClasses, encodePictures, pathsOf } from "./model.ts";
 import { openPrompt } from "./prompt.ts";
@@ -19,18 +19,16 @@ learned ones where the prompt has one context for all.`,
   },
   async run(input) {
     const dir = input.only("DIR");
-    const { clip, prompt, features } = await openPrompt(input);
+    const { clip, prompt, probabilities } = await openPrompt(input);
     const folder = await openData(dir, { seed: prompt.config.recipe?.seed ?? 1 });
     const { classNames, test } = folder;
     const template = input.text("template") ?? templateFor(dir);
-    const learned = await features(classNames);
     const written = await encodeClasses(clip, classNames, [template]);
     const images = await encodePictures(clip, pathsOf(folder.root, test), "held-out");
     const labels = test.map(({ label }) => label);
-    const [zeroShot, coop] = [
-      await confusionOf(clip, images, labels, written),
-      await confusionOf(clip, images, labels, learned),
-    ];
+    const zeroShot = await confusionOf(clip, images, labels, written);
+    const answers = largestOfRows(await probabilities(classNames, images), classNames.length);
+    const coop = confusionMatrix(labels, answers, classNames.length);
     clip.free();
     if (input.has("json")) {
       const score = (confusion: number[][]) => ({ accuracy: accuracy(overall(confusion)), ...overall(confusion) });

@@ -31,19 +31,23 @@ export const exportCommand: Command = {
     });
     if (there) throw new InputError(`${out} is there already. Choose another --out, or delete it first.`);
     const opened = input.has("full") ? await openPrompt(input, dir) : undefined;
-    const { config, context, shape } = opened?.prompt ?? (await readPrompt(dir));
+    const { config, context, shape, metaNet } = opened?.prompt ?? (await readPrompt(dir));
     const ended = /-(\d+)$/.exec(out)?.[1];
     const epoch = input.whole("epoch", Number(ended ?? config.recipe?.epochs ?? 0), 0);
     const words = opened && (await promptWords(opened.clip, config.classes, config.options.contextTokens));
     opened?.clip.free();
-    await writeFileAtomic(out, referenceCheckpoint({ context: { data: context, shape }, ...words }, epoch));
+    const network = metaNet && { linear1: shaped(metaNet.linear1), linear2: shaped(metaNet.linear2) };
+    const prompt = { context: { data: context, shape }, metaNet: network, ...words };
+    await writeFileAtomic(out, referenceCheckpoint(prompt, epoch));
 
     const { contextTokens, classSpecific, position } = config.options;
-    const settings = [
-      ["TRAINER.COOP.N_CTX", `${contextTokens}`],
-      ["TRAINER.COOP.CSC", classSpecific ? "True" : "False"],
-      ["TRAINER.COOP.CLASS_TOKEN_POSITION", position],
-    ];
+    const settings = metaNet
+      ? [["TRAINER.COCOOP.N_CTX", `${contextTokens}`]]
+      : [
+          ["TRAINER.COOP.N_CTX", `${contextTokens}`],
+          ["TRAINER.COOP.CSC", classSpecific ? "True" : "False"],
+          ["TRAINER.COOP.CLASS_TOKEN_POSITION", position],
+        ];
     if (input.has("json"))
       console.log(JSON.stringify({ run: dir, shape, epoch, out, settings: Object.fromEntries(settings) }));
     else
@@ -53,3 +57,9 @@ export const exportCommand: Command = {
     return 0;
   },
 };
+
+/** A linear layer with its shapes, [out, in] and [out]. */
+function shaped({ weight, bias }: { readonly weight: Float32Array; readonly bias: Float32Array }) {
+  const [out, inputs] = [bias.length, weight.length / bias.length];
+  return { weight: { data: weight, shape: [out, inputs] }, bias: { data: bias, shape: [out] } };
+}

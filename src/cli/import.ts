@@ -44,16 +44,13 @@ names in it are compared with those of the model and the list, so that a wrong m
     const source = await fileBytes(path);
     const prompt = await readReferencePrompt(source).finally(source.close);
     const { context, epoch, skipped } = prompt;
-    if (prompt.metaNet)
-      throw new InputError(
-        `${path} is a prompt of CoCoOp: its context depends on the picture. Only prompts of CoOp can be imported yet.`,
-      );
     if (skipped.length > 0)
       console.error(
         `Skipped in ${path}, not run: ${listNames(skipped, 8)}. (torch.load without weights_only runs them.)`,
       );
     const clip = await openModel(input.text("model"));
     await checkModel(clip, prompt, path);
+    const metaNet = prompt.metaNet && metaNetFor(clip, prompt.metaNet, path);
     const classes = await classesFor(clip, prompt, given, input.has("new-classes"), path);
     for (const note of unknownNames(clip, classes)) console.error(note);
 
@@ -69,7 +66,7 @@ names in it are compared with those of the model and the list, so that a wrong m
     clip.free();
     const files = new Map<string, Uint8Array | string>([
       [CONFIG_FILE, adapterConfigJson(config)],
-      [MODEL_FILE, adapterModel(context.data, config)],
+      [MODEL_FILE, adapterModel(context.data, config, metaNet)],
       ["README.md", card(config, ["coop", ...input.words], basename(path), epoch)],
     ]);
     await writeRunFolder(out, files);
@@ -84,6 +81,22 @@ names in it are compared with those of the model and the list, so that a wrong m
     return 0;
   },
 };
+
+/** CoCoOp's network, which must fit the model's features and tokens. */
+function metaNetFor({ config }: Clip, { linear1, linear2 }: NonNullable<ReferencePrompt["metaNet"]>, path: string) {
+  const [hidden] = linear1.bias.shape;
+  const fits = (found: readonly number[], wanted: readonly number[], name: string) => {
+    if (found.join() !== wanted.join())
+      throw new InputError(
+        `${path}: "meta_net.${name}" is [${found.join(", ")}]; with this model it would be [${wanted.join(", ")}]. Give the CLIP that it was learned on (--model).`,
+      );
+  };
+  fits(linear1.weight.shape, [hidden, config.embedDim], "linear1.weight");
+  fits(linear2.weight.shape, [config.text.width, hidden], "linear2.weight");
+  fits(linear2.bias.shape, [config.text.width], "linear2.bias");
+  const data = ({ weight, bias }: typeof linear1) => ({ weight: weight.data, bias: bias.data });
+  return { linear1: data(linear1), linear2: data(linear2) };
+}
 
 function positionOf(input: Input): (typeof POSITIONS)[number] {
   const position = input.text("position") ?? "end";

@@ -12,11 +12,11 @@ export const predict: Command = {
   },
   async run(input) {
     input.some("IMAGE");
-    const { clip, prompt, features } = await openPrompt(input);
+    const { clip, prompt, probabilities } = await openPrompt(input);
     const labels = input.text("labels") === undefined ? prompt.config.classes : input.list("labels");
     return answer(input, clip, {
       labels,
-      features: await features(labels),
+      probabilities: (pictures) => probabilities(labels, pictures),
       about: { model: prompt.config.model.name, prompt: input.required("prompt") },
     });
   },

@@ -4,6 +4,7 @@ import { oneLine } from "../clip/bytes.ts";
 import { fillTemplate, templatesFor } from "../clip/index.ts";
 import { checkRunFolder } from "../coop/atomic.ts";
 import { dataName, templateFor } from "../coop/datasets/open.ts";
+import { METHODS, type MethodName } from "../coop/methods.ts";
 import type { PromptLearnerOptions } from "../coop/prompt-learner.ts";
 import { OPTIMIZERS, POSITIONS, type RunConfig } from "../coop/run-config.ts";
 import { COOP_RECIPE, epochsForShots } from "../coop/schedule.ts";
@@ -12,6 +13,9 @@ import { InputError } from "../tensor/errors.ts";
 import { templatesOf } from "./asking.ts";
 import { type Input, UsageError } from "./command.ts";
 import { augmentationOf } from "./views.ts";
+
+/** Of CoCoOp, as published. */
+const COCOOP_EPOCHS = 10;
 
 /** What a training is asked to be. */
 export interface Plan {
@@ -23,6 +27,7 @@ export interface Plan {
   readonly out: string;
   readonly several: boolean;
   readonly resume: boolean;
+  readonly method: MethodName;
   readonly options: PromptLearnerOptions;
   readonly recipe: Omit<RunConfig["recipe"], "seed" | "augmentation">;
   readonly augmentation: Omit<Augmentation, "seed">;
@@ -43,6 +48,8 @@ export async function planOf(input: Input): Promise<Plan> {
   const resumed = input.text("resume");
   if (resumed !== undefined && resolve(input.text("out") ?? resumed) !== resolve(resumed))
     throw new UsageError("--out and --resume name two folders.");
+  const method = input.choice("method", METHODS);
+  checkMethod(input, method);
   const out = resumed ?? input.text("out") ?? defaultOut(await dataName(dir), shots);
   return {
     dir,
@@ -52,11 +59,13 @@ export async function planOf(input: Input): Promise<Plan> {
     out,
     several,
     resume: resumed !== undefined,
-    options: optionsOf(input),
+    method,
+    options: optionsOf(input, method),
     recipe: {
       shots,
-      epochs: input.whole("epochs", epochsForShots(shots)),
-      batchSize: input.whole("batch-size", COOP_RECIPE.batchSize),
+      ...(method === "coop" ? {} : { method }),
+      epochs: input.whole("epochs", method === "cocoop" ? COCOOP_EPOCHS : epochsForShots(shots)),
+      batchSize: input.whole("batch-size", method === "cocoop" ? 1 : COOP_RECIPE.batchSize),
       learningRate: input.positive("learning-rate", COOP_RECIPE.learningRate),
       warmupLearningRate: COOP_RECIPE.warmupLearningRate,
       optimizer: input.choice("optimizer", OPTIMIZERS),
@@ -94,8 +103,17 @@ export function commandFor(input: Input, ...where: readonly string[]): string[] 
   return ["coop", ...words, ...where];
 }
 
-function optionsOf(input: Input): PromptLearnerOptions {
-  const initText = input.text("init");
+/** UsageError where a flag would change a method into another. */
+function checkMethod(input: Input, method: MethodName): void {
+  if (method === "cocoop" && input.has("class-specific"))
+    throw new UsageError("--class-specific is CoOp's: CoCoOp has one context for all classes.");
+  if ((method === "kgcoop" || method === "prograd") && input.fraction("label-smoothing", 0, 1) > 0)
+    throw new UsageError(`--label-smoothing is another loss than that of --method ${method}; leave one of them out.`);
+}
+
+function optionsOf(input: Input, method: MethodName): PromptLearnerOptions {
+  const published = method === "cocoop" && input.text("context-tokens") === undefined ? "a photo of a" : undefined;
+  const initText = input.text("init") ?? published;
   if (initText !== undefined && input.text("context-tokens") !== undefined)
     throw new UsageError("--init says how many vectors there are: leave --context-tokens out.");
   if (initText?.trim() === "") throw new InputError('--init is empty; give words, such as --init "a photo of a"');

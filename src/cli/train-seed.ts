@@ -1,16 +1,17 @@
 import { oneLine } from "../clip/bytes.ts";
 import type { Clip } from "../clip/index.ts";
 import { writeRunFolder } from "../coop/atomic.ts";
+import { conditionalClassifier } from "../coop/conditional-predict.ts";
 import { dataName } from "../coop/datasets/open.ts";
 import { accuracyMeter } from "../coop/early-stopping.ts";
 import type { Examples, FreshExamples } from "../coop/fit.ts";
 import type { Folder, Item } from "../coop/folder.ts";
 import { predictProbe } from "../coop/linear-probe.ts";
+import type { MethodLearner } from "../coop/methods.ts";
 import { confusionOf, promptFeatures } from "../coop/predict.ts";
 import type { ValidationSource } from "../coop/probe-files.ts";
 import { C_TRIALS } from "../coop/probe-search.ts";
 import { progress } from "../coop/progress.ts";
-import type { PromptLearner } from "../coop/prompt-learner.ts";
 import { reportHtml } from "../coop/report.ts";
 import { runCard } from "../coop/run-card.ts";
 import { contextShape, type RunConfig } from "../coop/run-config.ts";
@@ -41,7 +42,9 @@ export interface Session {
   readonly plan: Plan;
   readonly clip: Clip;
   readonly modelName: string;
-  readonly learner: PromptLearner;
+  readonly learner: MethodLearner;
+  /** Features [K, E] of the hand-written prompts. */
+  readonly handWritten: Float32Array;
   /** What is known of the adapter and the software. */
   readonly device: string;
   readonly examples: (folder: Folder, items: readonly Item[], label: string) => Promise<Examples>;
@@ -66,7 +69,7 @@ export async function trainSeed(
   out: string,
   notes: readonly string[],
 ): Promise<Run | undefined> {
-  const { plan, clip, learner, examples } = session;
+  const { plan, clip, learner, examples, handWritten } = session;
   const { folder, picked, seed } = draw;
   const { classNames } = folder;
   const augmentation = { ...plan.augmentation, seed };
@@ -88,7 +91,6 @@ export async function trainSeed(
   const settings = await settingsOf(planned, splits, { ...plan, written: plan.templates });
   if (place.finished) return finishedRun(out, settings);
 
-  const handWritten = await encodeClasses(clip, classNames, plan.templates);
   const shown = await examples(folder, picked.train, "shots");
   const heldOut = await examples(folder, folder.test, "held-out");
   const seen = augmented ? await viewsOf(clip, draw, { ...augmentation, epochs: recipe.epochs }) : shown;
@@ -100,7 +102,8 @@ export async function trainSeed(
   const probe = plan.probe ? await probeScore(draw, { train: shown, val: validation }, heldOut) : undefined;
 
   const bar = progress(plan.several ? `seed ${seed}` : "learn", recipe.epochs);
-  const curve = accuracyMeter(learner, heldOut, MOST_AT_ONCE);
+  const perPicture = plan.method === "cocoop" ? classNames.length : 1; // prompts
+  const curve = accuracyMeter(learner, heldOut, Math.max(1, Math.floor(MOST_AT_ONCE / perPicture)));
   const every = Math.max(1, Math.round(recipe.epochs / CURVE_POINTS));
   const interrupted = onInterrupt("stopping after this epoch, which is saved");
   const trained = await runTraining(learner, seen, recipe, {
@@ -125,9 +128,15 @@ export async function trainSeed(
   const kept = keptEpoch === undefined ? "" : `, kept epoch ${keptEpoch}`;
   bar.finish(`${epochs.length} epochs, loss ${epochs[epochs.length - 1].loss.toFixed(3)}${kept}`);
 
-  const { context } = trained.params;
-  const prompt = { context, shape: contextShape(planned), position: planned.options.position };
-  const coop = await confusion(await promptFeatures(clip, classNames, prompt));
+  const { context, metaNet } = trained.params;
+  const { position } = planned.options;
+  const coop = metaNet
+    ? confusionMatrix(
+        heldOut.labels,
+        await conditionalClassifier(clip, { context, metaNet }, { position })(classNames, heldOut.features),
+        classNames.length,
+      )
+    : await confusion(await promptFeatures(clip, classNames, { context, shape: contextShape(planned), position }));
   const config: RunConfig = {
     ...planned,
     ...(keptEpoch === undefined ? {} : { keptEpoch }),
@@ -144,7 +153,7 @@ export async function trainSeed(
   const told = [...notes, ...(probe ? choiceNotes([draw.from], undefined) : [])];
   const readme = runCard(config, { title, command, dataset: plan.dir });
   const report = reportHtml({ title, command, config, epochs, splits, zeroShot, coop, notes: told });
-  await writeRunFolder(out, runFiles({ config, context, epochs, splits, readme, report }));
+  await writeRunFolder(out, runFiles({ config, context, metaNet, epochs, splits, readme, report }));
   return { config, epochs };
 }
 

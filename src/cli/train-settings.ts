@@ -58,6 +58,7 @@ export async function settingsOf(
     epochs: `${recipe.epochs}`,
     "batch-size": `${recipe.batchSize}`,
     "learning-rate": `${recipe.learningRate}`,
+    method: recipe.method ?? "coop",
     optimizer: recipe.optimizer ?? "sgd",
     "weight-decay": `${recipe.weightDecay}`,
     "label-smoothing": `${recipe.labelSmoothing ?? 0}`,

@@ -4,16 +4,16 @@ import { openData } from "../coop/datasets/open.ts";
 import { fewShotSplits, shotsAndValidation } from "../coop/few-shot.ts";
 import type { Examples } from "../coop/fit.ts";
 import type { Folder, Item } from "../coop/folder.ts";
-import { promptLearner } from "../coop/prompt-learner.ts";
+import { methodLearner } from "../coop/methods.ts";
 import { shellCommand } from "../coop/run-card.ts";
 import { type RunPlace, takeRunPlace } from "../coop/run-place.ts";
 import { COOP_RECIPE } from "../coop/schedule.ts";
 import { InputError } from "../tensor/errors.ts";
-import { device } from "../tensor/index.ts";
+import { device, tensor } from "../tensor/index.ts";
 import { TEMPLATE_FLAGS } from "./asking.ts";
 import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
-import { encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
+import { encodeClasses, encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
 import { validationFrom } from "./probe-choice.ts";
 import { checkSeeds, commandFor, type Plan, planOf } from "./train-plan.ts";
 import { printRuns } from "./train-results.ts";
@@ -30,13 +30,17 @@ spaces, are the class names. Without test/, half of each class is held out. DIR 
 While it learns, OUT.partial holds a checkpoint: --resume OUT goes on from it.`,
   flags: {
     model: MODEL_FLAG,
+    method: { value: "NAME", help: "coop, cocoop, kgcoop or prograd (default coop)" },
     shots: { value: "N", help: "pictures of each class to learn from (default 16)" },
     "context-tokens": { value: "M", help: "vectors to learn (default 16)" },
     position: { value: "WHERE", help: "of the class name among them: end, middle or front (default end)" },
     "class-specific": { help: "learns a context for each class instead of one for all" },
     init: { value: "WORDS", help: 'what the context begins as, such as "a photo of a" (default: random numbers)' },
-    epochs: { value: "N", help: "passes over the shots (default: 50 for 1 shot, 100 up to 7, 200 from 8)" },
-    "batch-size": { value: "N", help: `(default ${COOP_RECIPE.batchSize})` },
+    epochs: {
+      value: "N",
+      help: "passes over the shots (default: 50 for 1 shot, 100 up to 7, 200 from 8; CoCoOp 10)",
+    },
+    "batch-size": { value: "N", help: `(default ${COOP_RECIPE.batchSize}; CoCoOp 1)` },
     ...AUGMENT_FLAGS,
     optimizer: { value: "NAME", help: "sgd or adamw (default sgd)" },
     "learning-rate": { value: "R", help: `at its height (default ${COOP_RECIPE.learningRate})` },
@@ -83,7 +87,9 @@ async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Pr
   const [{ folder }] = draws;
   const { classNames } = folder;
   const clip = await openModel(input.text("model"));
-  const learner = promptLearner(clip, classNames, plan.options);
+  const handWritten = await encodeClasses(clip, classNames, plan.templates);
+  const written = tensor(handWritten, [classNames.length, clip.config.embedDim]);
+  const learner = methodLearner(plan.method, clip, classNames, plan.options, written);
   const unknown = unknownNames(clip, classNames);
   const notesOf = ({ folder, picked }: Draw) => [
     ...folder.notes,
@@ -101,7 +107,7 @@ async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Pr
     return { features: await features, labels: Int32Array.from(items, ({ label }) => label) };
   };
   const session = {
-    ...{ plan, clip, learner, examples },
+    ...{ plan, clip, learner, examples, handWritten },
     modelName: modelName(input.text("model")),
     device: (await device()).description,
     command: plan.resume ? commandFor(input, "--out", plan.out) : ["coop", ...input.words],
@@ -118,6 +124,7 @@ async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Pr
       runs.push(run);
     }
   } finally {
+    written.free();
     clip.free();
   }
   printRuns(input, plan, runs);

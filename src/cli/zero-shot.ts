@@ -1,3 +1,4 @@
+import { classify } from "../clip/index.ts";
 import { answer } from "./answers.ts";
 import { checkedLabels, labelsOf, PART_FLAGS, picturesOf, TEMPLATE_FLAGS, templatesOf } from "./asking.ts";
 import { type Command, MODEL_FLAG, UsageError } from "./command.ts";
@@ -34,7 +35,7 @@ names, underscores as spaces, are the labels where none are given. DIR may also 
     return answer(input, clip, {
       files: pictures.files,
       labels,
-      features,
+      probabilities: (found) => classify(clip, found, features),
       topK,
       about: { model: modelName(input.text("model")), templates },
     });

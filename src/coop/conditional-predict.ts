@@ -1,5 +1,5 @@
 import type { Clip } from "../clip/index.ts";
-import { compile, free, type Tensor, tensor } from "../tensor/index.ts";
+import { compile, free, softmax, type Tensor, tensor } from "../tensor/index.ts";
 import type { MapTree } from "../tensor/tree.ts";
 import {
   type ConditionalParams,
@@ -57,14 +57,43 @@ export async function predictConditional(
   }
 }
 
+interface ConditionalPrediction {
+  readonly position?: Position;
+  readonly chunk?: number;
+}
+
+async function logitsOf(
+  clip: Clip,
+  learned: LearnedConditional,
+  classNames: readonly string[],
+  features: Float32Array,
+  options: ConditionalPrediction,
+): Promise<Float32Array> {
+  const params = uploadConditional(clip, learned);
+  const contextTokens = params.context.shape[0];
+  const learner = conditionalPromptLearner(clip, classNames, { contextTokens, position: options.position });
+  const logits = await predictConditional(clip, learner, params, features, options);
+  free(params);
+  return logits;
+}
+
 /** Classifies by what CoCoOp learned, among any classes. */
 export const conditionalClassifier =
-  (clip: Clip, learned: LearnedConditional, options: { position?: Position; chunk?: number } = {}): Classifier =>
-  async (classNames, features) => {
-    const params = uploadConditional(clip, learned);
-    const contextTokens = params.context.shape[0];
-    const learner = conditionalPromptLearner(clip, classNames, { contextTokens, position: options.position });
-    const logits = await predictConditional(clip, learner, params, features, options);
-    free(params);
-    return largestOfRows(logits, classNames.length);
-  };
+  (clip: Clip, learned: LearnedConditional, options: ConditionalPrediction = {}): Classifier =>
+  async (classNames, features) =>
+    largestOfRows(await logitsOf(clip, learned, classNames, features, options), classNames.length);
+
+/** Probabilities [N, K] of any classes by what CoCoOp learned, row-major. */
+export async function conditionalProbabilities(
+  clip: Clip,
+  learned: LearnedConditional,
+  classNames: readonly string[],
+  features: Float32Array,
+  options: ConditionalPrediction = {},
+): Promise<Float32Array> {
+  const logits = await logitsOf(clip, learned, classNames, features, options);
+  const probabilities = softmax(tensor(logits, [logits.length / classNames.length, classNames.length]));
+  const values = (await probabilities.data()) as Float32Array;
+  free(probabilities);
+  return values;
+}

@@ -11,6 +11,7 @@ export {
 export { conditionalModel, readConditionalModel } from "./conditional-files.ts";
 export {
   conditionalClassifier,
+  conditionalProbabilities,
   type LearnedConditional,
   predictConditional,
   uploadConditional,
@@ -87,6 +88,7 @@ export {
   probeProbabilities,
 } from "./linear-probe.ts";
 export { MersenneTwister } from "./mersenne.ts";
+export { METHODS, type MethodLearner, type MethodName, type MethodParams, methodLearner } from "./methods.ts";
 export { type ModelParts, writeModelFolder } from "./model-folder.ts";
 export {
   type NearestWordsOptions,

@@ -1,5 +1,6 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { JsonFields } from "./json-fields.ts";
+import { METHOD_TITLES, METHODS, type MethodName } from "./methods.ts";
 import type { Score } from "./score.ts";
 
 export const CONFIG_FILE = "adapter_config.json";
@@ -36,6 +37,8 @@ export interface RunConfig {
     readonly learningRate: number;
     readonly warmupLearningRate: number;
     /** "sgd" where not given */
+    /** "coop" where not given */
+    readonly method?: MethodName;
     readonly optimizer?: (typeof OPTIMIZERS)[number];
     /** of SGD */
     readonly momentum: number;
@@ -69,9 +72,10 @@ export type SavedConfig = Omit<RunConfig, "recipe"> & { readonly recipe: RunConf
 
 /** How a prompt was trained, in words: one fact a row, for cards and reports. */
 export function recipeFacts({ recipe, keptEpoch }: Pick<RunConfig, "recipe" | "keptEpoch">): [string, string][] {
-  const { optimizer = "sgd", momentum, weightDecay, labelSmoothing = 0, patience } = recipe;
+  const { method = "coop", optimizer = "sgd", momentum, weightDecay, labelSmoothing = 0, patience } = recipe;
   const kind = optimizer === "adamw" ? "AdamW" : `SGD, momentum ${momentum}`;
   return [
+    ...(method === "coop" ? [] : [["method", METHOD_TITLES[method]] as const]),
     ["epochs", `${recipe.epochs}`],
     ...(patience === undefined
       ? []
@@ -121,6 +125,7 @@ export function adapterConfigJson(config: SavedConfig): string {
           batch_size: recipe.batchSize,
           learning_rate: recipe.learningRate,
           warmup_learning_rate: recipe.warmupLearningRate,
+          method: recipe.method,
           optimizer: recipe.optimizer,
           momentum: recipe.momentum,
           weight_decay: recipe.weightDecay,
@@ -192,6 +197,7 @@ export function parseAdapterConfig(text: string, file = CONFIG_FILE): SavedConfi
       batchSize: recipe.whole("batch_size", 1),
       learningRate: recipe.number("learning_rate"),
       warmupLearningRate: recipe.number("warmup_learning_rate"),
+      ...(recipe.has("method") ? { method: recipe.choice("method", METHODS) } : {}),
       ...(recipe.has("optimizer") ? { optimizer: recipe.choice("optimizer", OPTIMIZERS) } : {}),
       momentum: recipe.number("momentum"),
       weightDecay: recipe.number("weight_decay"),

@@ -2,6 +2,8 @@ import { type ByteSource, fileBytes, memoryBytes, oneLine } from "../clip/bytes.
 import { toFloat32 } from "../clip/half.ts";
 import { openSafetensors, writeSafetensors } from "../clip/safetensors.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
+import { conditionalModel, readConditionalModel } from "./conditional-files.ts";
+import type { LearnedConditional } from "./conditional-predict.ts";
 import type { Item } from "./folder.ts";
 import { JsonFields } from "./json-fields.ts";
 import {
@@ -49,6 +51,7 @@ export function runFiles(run: {
   readonly config: RunConfig;
   /** row-major, of `contextShape(config)` */
   readonly context: Float32Array;
+  readonly metaNet?: MetaNet;
   readonly epochs: readonly EpochMetrics[];
   readonly splits: Splits;
   readonly readme: string;
@@ -56,7 +59,7 @@ export function runFiles(run: {
 }): Map<string, Uint8Array | string> {
   return new Map<string, Uint8Array | string>([
     [CONFIG_FILE, adapterConfigJson(run.config)],
-    [MODEL_FILE, adapterModel(run.context, run.config)],
+    [MODEL_FILE, adapterModel(run.context, run.config, run.metaNet)],
     ["metrics.jsonl", metricsJsonl(run.epochs)],
     ["splits.json", splitsJson(run.splits)],
     ["report.html", run.report],
@@ -69,7 +72,11 @@ export interface SavedPrompt {
   readonly config: SavedConfig;
   readonly context: Float32Array;
   readonly shape: readonly number[];
+  /** What shifts the context for each picture, where CoCoOp learned it. */
+  readonly metaNet?: MetaNet;
 }
+
+type MetaNet = LearnedConditional["metaNet"];
 
 /** Reads the two adapter files of a run's folder (Node). InputError if they are not there, FormatError if not whole. */
 export async function readPrompt(dir: string): Promise<SavedPrompt> {
@@ -95,30 +102,37 @@ export async function readPrompt(dir: string): Promise<SavedPrompt> {
     .finally(file.close);
   const config = parseAdapterConfig(text, file.name);
   const source = await fileBytes(join(dir, MODEL_FILE));
-  const context = await readAdapterModel(source, config).finally(source.close);
-  return { config, context, shape: contextShape(config) };
+  const learned = await readAdapterModel(source, config).finally(source.close);
+  return { config, ...learned, shape: contextShape(config) };
 }
 
 /** The bytes of `adapter_model.safetensors`. */
-export function adapterModel(context: Float32Array, config: Pick<RunConfig, "classes" | "options">): Uint8Array {
+export function adapterModel(
+  context: Float32Array,
+  config: Pick<RunConfig, "classes" | "options">,
+  metaNet?: MetaNet,
+): Uint8Array {
   const shape = contextShape(config);
   const size = shape.reduce((product, n) => product * n, 1);
   if (context.length !== size)
     throw new InputError(`The context has ${context.length} numbers, but [${shape}] needs ${size}.`);
   const bad = context.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) throw new InputError(`The context holds ${context[bad]}: training diverged; lower the learning rate.`);
+  if (metaNet) return conditionalModel({ context, metaNet });
   const data = new Uint8Array(context.buffer, context.byteOffset, context.byteLength);
   return writeSafetensors([[TENSOR, { dtype: "F32", shape, data }]], { format: "pt" });
 }
 
-/** The context out of `adapter_model.safetensors`, checked against the config; half precision is widened. */
+/** What `adapter_model.safetensors` holds, checked against the config; half precision is widened. */
 export async function readAdapterModel(
   source: ByteSource | Uint8Array,
   config: Pick<RunConfig, "classes" | "options">,
-): Promise<Float32Array> {
-  const file = await openSafetensors(source instanceof Uint8Array ? memoryBytes(source, MODEL_FILE) : source);
+): Promise<Pick<SavedPrompt, "context" | "metaNet">> {
+  const bytes = source instanceof Uint8Array ? memoryBytes(source, MODEL_FILE) : source;
+  const file = await openSafetensors(bytes);
   const tensor = file.tensors.get(TENSOR);
-  if (!tensor || file.tensors.size > 1)
+  const conditional = file.tensors.has("meta_net.linear1.weight");
+  if (!tensor || (file.tensors.size > 1 && !conditional))
     throw new FormatError(
       `${file.name}: it must hold one tensor, "${TENSOR}", but holds ${file.tensors.size || "none"}${tensor ? "" : " others"}. It is no prompt of coop.`,
     );
@@ -127,12 +141,13 @@ export async function readAdapterModel(
     throw new FormatError(
       `${file.name}: "${TENSOR}" is [${tensor.shape.join(", ")}], but ${CONFIG_FILE} says [${expected.join(", ")}]. The two files are not of one run.`,
     );
+  if (conditional) return readConditionalModel(bytes);
   if (!["F32", "F16", "BF16"].includes(tensor.dtype))
     throw new FormatError(`${file.name}: "${TENSOR}" is ${tensor.dtype}; F32, F16 or BF16 is needed.`);
   const context = toFloat32(tensor.dtype, await file.read(TENSOR), `"${TENSOR}"`);
   const bad = context.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) throw new FormatError(`${file.name}: "${TENSOR}" holds ${context[bad]} at ${bad}; train it again.`);
-  return context;
+  return { context };
 }
 
 /** `metrics.jsonl`: one JSON object a line, one line an epoch. */
