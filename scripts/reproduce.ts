@@ -35,10 +35,10 @@ const setup: Setup = {
   model: flags.model,
   folder: join(folder, "features"),
   perClass: quick ? 8 : 40,
-  maxEpochs: quick ? 3 : undefined,
+  maxEpochs: quick ? 2 : undefined,
 };
 const seeds = quick ? SEEDS.slice(0, 2) : SEEDS;
-const extent = quick ? { tasks: ["actions", "flowers"], shots: [1, 2] } : FULL;
+const extent = quick ? { tasks: ["actions", "textures"], shots: [1, 2] } : FULL;
 
 const weights = await readFile(join(setup.model, "model.safetensors"));
 const settings = createHash("sha256")
