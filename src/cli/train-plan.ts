@@ -72,6 +72,7 @@ export async function planOf(input: Input): Promise<Plan> {
       momentum: COOP_RECIPE.momentum,
       weightDecay: input.fraction("weight-decay", COOP_RECIPE.weightDecay),
       labelSmoothing: input.fraction("label-smoothing", 0, 1),
+      ...(input.text("clip-norm") === undefined ? {} : { maxGradientNorm: input.positive("clip-norm", 10) }),
       ...(input.text("early-stopping") === undefined ? {} : { patience: input.whole("early-stopping", 20) }),
     },
     augmentation: augmentationOf(input),

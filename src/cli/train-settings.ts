@@ -62,6 +62,7 @@ export async function settingsOf(
     optimizer: recipe.optimizer ?? "sgd",
     "weight-decay": `${recipe.weightDecay}`,
     "label-smoothing": `${recipe.labelSmoothing ?? 0}`,
+    "clip-norm": `${recipe.maxGradientNorm ?? "none"}`,
     "early-stopping": `${recipe.patience ?? "none"}`,
     augmentation: recipe.augmentation,
     template: asked.written.join(" + "),

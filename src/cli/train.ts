@@ -45,6 +45,7 @@ While it learns, OUT.partial holds a checkpoint: --resume OUT goes on from it.`,
     optimizer: { value: "NAME", help: "sgd or adamw (default sgd)" },
     "learning-rate": { value: "R", help: `at its height (default ${COOP_RECIPE.learningRate})` },
     "weight-decay": { value: "R", help: `(default ${COOP_RECIPE.weightDecay})` },
+    "clip-norm": { value: "R", help: "largest norm of the gradient; none where not given" },
     "label-smoothing": { value: "R", help: "share of the target spread over all classes (default 0)" },
     "early-stopping": {
       value: "[N]",

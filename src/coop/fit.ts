@@ -1,4 +1,4 @@
-import { adamw, type Optimizer, sgd, valueAndGrad } from "../autograd/index.ts";
+import { adamw, clipByGlobalNorm, type Optimizer, sgd, valueAndGrad } from "../autograd/index.ts";
 import { CoopError, InputError } from "../tensor/errors.ts";
 import { compile, crossEntropy, foldIn, free, gather, type Key, key, type Tensor, tensor } from "../tensor/index.ts";
 import { type MapTree, treeLeaves, treeMap } from "../tensor/tree.ts";
@@ -40,6 +40,8 @@ export interface Recipe {
   readonly weightDecay?: number;
   /** Share of the target spread evenly over all classes: then the loss is this cross entropy, not the learner's own. */
   readonly labelSmoothing?: number;
+  /** Gradients are scaled down together where their norm exceeds this; not at all where not given. */
+  readonly maxGradientNorm?: number;
   readonly seed: number;
 }
 
@@ -97,7 +99,7 @@ export async function fitLearner<P>(
   { onEpoch, from }: { readonly onEpoch?: OnEpoch<P>; readonly from?: FitState<P> } = {},
 ): Promise<Host<P>> {
   const { epochs, seed, batchSize = COOP_RECIPE.batchSize, learningRate = COOP_RECIPE.learningRate } = recipe;
-  const { warmupLearningRate = COOP_RECIPE.warmupLearningRate, labelSmoothing = 0 } = recipe;
+  const { warmupLearningRate = COOP_RECIPE.warmupLearningRate, labelSmoothing = 0, maxGradientNorm } = recipe;
   const optimizer = optimizerOf(recipe);
   const inEpoch = async (epoch: number): Promise<Table> =>
     typeof examples.features === "function"
@@ -110,7 +112,8 @@ export async function fitLearner<P>(
   const step = compile(
     (params: P, state: unknown, all: Table["rows"], picked: Tensor, rate: number | Tensor) => {
       const batch = { features: gather(all.features, picked), labels: gather(all.labels, picked) };
-      const [loss, grads] = valueAndGrad(lossOf)(params, batch);
+      const [loss, gradients] = valueAndGrad(lossOf)(params, batch);
+      const grads = maxGradientNorm === undefined ? gradients : clipByGlobalNorm(gradients, maxGradientNorm);
       const [updated, next] = optimizer.update(grads, state, params, rate);
       return [updated, next, loss] as const;
     },

@@ -45,6 +45,8 @@ export interface RunConfig {
     readonly weightDecay: number;
     /** 0 where not given */
     readonly labelSmoothing?: number;
+    /** gradients are scaled down where their norm exceeds it */
+    readonly maxGradientNorm?: number;
     /** epochs without a better one on the validation pictures that end the training; absent where all were run */
     readonly patience?: number;
     readonly seed: number;
@@ -84,6 +86,7 @@ export function recipeFacts({ recipe, keptEpoch }: Pick<RunConfig, "recipe" | "k
     ["learning rate", `${recipe.learningRate}, cosine; first epoch ${recipe.warmupLearningRate}`],
     ["optimizer", `${kind}, weight decay ${weightDecay}`],
     ...(labelSmoothing > 0 ? [["label smoothing", `${labelSmoothing}`] as const] : []),
+    ...(recipe.maxGradientNorm === undefined ? [] : [["gradient norm", `${recipe.maxGradientNorm} at most`] as const]),
     ["augmentation", recipe.augmentation],
   ].map(([name, value]) => [name, value]);
 }
@@ -130,6 +133,7 @@ export function adapterConfigJson(config: SavedConfig): string {
           momentum: recipe.momentum,
           weight_decay: recipe.weightDecay,
           label_smoothing: recipe.labelSmoothing,
+          max_gradient_norm: recipe.maxGradientNorm,
           patience: recipe.patience,
           seed: recipe.seed,
           augmentation: recipe.augmentation,
@@ -201,6 +205,7 @@ export function parseAdapterConfig(text: string, file = CONFIG_FILE): SavedConfi
       ...(recipe.has("optimizer") ? { optimizer: recipe.choice("optimizer", OPTIMIZERS) } : {}),
       momentum: recipe.number("momentum"),
       weightDecay: recipe.number("weight_decay"),
+      ...(recipe.has("max_gradient_norm") ? { maxGradientNorm: recipe.number("max_gradient_norm") } : {}),
       ...(recipe.has("label_smoothing") ? { labelSmoothing: recipe.number("label_smoothing") } : {}),
       ...(recipe.has("patience") ? { patience: recipe.whole("patience", 1) } : {}),
       seed: recipe.whole("seed"),
