@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Clip, classFeatures, ENSEMBLE_TEMPLATES, imageFeatures, loadClip } from "../src/clip/index.ts";
+import { conditionalClassifier } from "../src/coop/conditional-predict.ts";
+import { conditionalPromptLearner } from "../src/coop/conditional-prompt-learner.ts";
 import { withNoise } from "../src/coop/experiments/dataset.ts";
 import {
   type Dataset,
@@ -19,11 +21,13 @@ import {
   runExperiments,
 } from "../src/coop/experiments/index.ts";
 import { shotsAndValidation } from "../src/coop/few-shot.ts";
-import { fitPrompt } from "../src/coop/fit.ts";
+import { fitLearner, fitPrompt } from "../src/coop/fit.ts";
 import { predictProbe } from "../src/coop/linear-probe.ts";
 import { predictLabels, promptFeatures } from "../src/coop/predict.ts";
 import { searchProbe } from "../src/coop/probe-search.ts";
 import { promptLearner } from "../src/coop/prompt-learner.ts";
+import { withKnowledge } from "../src/coop/regularised.ts";
+import { tensor } from "../src/tensor/index.ts";
 import { PICTURE_SIZE, type ShiftName, taskPictures } from "../src/world/index.ts";
 
 const TIMEOUT = { timeout: 240_000 };
@@ -151,7 +155,10 @@ test("what is wrong in a file is named", () => {
     [{ datasets: [] }, /"datasets" is empty/],
     [{ datasets: [{ source: "here" }] }, /"datasets\[0\]\.name" must be a text/],
     [{ datasets: [{ name: "a", template: "no place" }] }, /"datasets\[0\]\.template" cannot be used: .*\{\}/],
-    [{ methods: [{ kind: "cop" }] }, /"methods\[0\]\.kind" must be zero-shot, ensemble, probe, coop, not "cop"/],
+    [
+      { methods: [{ kind: "cop" }] },
+      /"methods\[0\]\.kind" must be zero-shot, ensemble, probe, coop, cocoop, kgcoop, prograd, not "cop"/,
+    ],
     [{ methods: [{ kind: "coop", contexttokens: 4 }] }, /did you mean "contextTokens"/],
     [{ methods: [{ kind: "coop", position: "back" }] }, /"methods\[0\]\.position" must be end, middle, front/],
     [{ methods: [{ kind: "coop", learningRate: -1 }] }, /"methods\[0\]\.learningRate" must be a number above 0/],
@@ -322,4 +329,54 @@ test("numbers equal those of separate runs", TIMEOUT, async () => {
     last = loss;
   });
   assert.ok(Math.abs(find("CoOp", 4, 2, "all", 0.5).loss! - last) <= 1e-5 * last);
+});
+
+test("CoCoOp, KgCoOp and ProGrad: as trained alone, on new classes too", TIMEOUT, async () => {
+  const epochs = 2;
+  const spec = parseSpec(
+    text({
+      shots: [4],
+      seeds: [2],
+      methods: [
+        { kind: "cocoop", epochs },
+        { kind: "kgcoop", contextTokens: 2, epochs },
+        { kind: "prograd", contextTokens: 2, epochs },
+      ],
+      baseToNew: { methods: ["cocoop"] },
+      labelNoise: null,
+    }),
+  );
+  const { results: found } = await runExperiments(spec, options({ resultsFile: join(root, "others.jsonl") }));
+  assert.deepEqual(
+    found.map(({ method, classes }) => `${method.name} ${classes}`),
+    ["cocoop all", "kgcoop all", "prograd all", "cocoop base"],
+  );
+  const [train, held] = [await pictures("train"), await pictures("test")];
+  const { classNames } = train;
+  const items = Array.from(train.labels, (label, row) => ({ label, row }));
+  const shots = shotsAndValidation({ train: items, val: [] }, 4, 4, 2).train;
+  const width = clip.config.embedDim;
+  const features = new Float32Array(shots.length * width);
+  shots.forEach(({ row }, i) => {
+    features.set(train.features.subarray(row * width, (row + 1) * width), i * width);
+  });
+  const examples = { features, labels: Int32Array.from(shots, ({ label }) => label) };
+  const right = (answers: Int32Array) => answers.filter((answer, i) => answer === held.labels[i]).length;
+
+  const learned = await fitLearner(conditionalPromptLearner(clip, classNames), examples, {
+    epochs,
+    batchSize: 1,
+    seed: 2,
+  });
+  assert.equal(found[0].correct, right(await conditionalClassifier(clip, learned)(classNames, held.features)));
+  const written = await classFeatures(clip, classNames, [SPEC.datasets[0].template]);
+  const near = withKnowledge(
+    clip,
+    promptLearner(clip, classNames, { contextTokens: 2 }),
+    tensor(written, [classNames.length, width]),
+  );
+  const context = await fitPrompt(near, examples, { epochs, seed: 2 });
+  const prompt = { context, shape: [2, clip.config.text.width], position: "end" as const };
+  const answers = await predictLabels(clip, held.features, await promptFeatures(clip, classNames, prompt));
+  assert.equal(found[1].correct, right(answers));
 });

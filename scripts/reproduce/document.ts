@@ -134,9 +134,9 @@ Linear probe:
 
 ${byTask(results, TASK_SETS.all, shotColumns({ method: "probe", variant: "" }))}
 
-## Start and length of the context
+## Start, length and place of the context
 
-16 shots:
+16 shots, the class name at the end:
 
 ${byTask(
   results,
@@ -144,6 +144,20 @@ ${byTask(
   METHODS_IN_TABLES.filter(([, { method, variant }]) => method === "coop" && variant !== "M16 class-specific").map(
     ([head, wanted]) => ({ head, wanted }),
   ),
+)}
+
+16 shots, M = 16, the class name at the end, among the vectors, or in front of them:
+
+${byTask(
+  results,
+  TASK_SETS.positions,
+  (
+    [
+      ["end", "M16"],
+      ["middle", "M16 middle"],
+      ["front", "M16 front"],
+    ] as const
+  ).map(([head, variant]) => ({ head, wanted: { method: "coop", variant, shots: 16 } })),
 )}
 
 ## Domain shift

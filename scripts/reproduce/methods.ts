@@ -5,6 +5,7 @@ import {
   type Examples,
   epochsForShots,
   type LinearProbe,
+  type PromptLearnerOptions,
   predictProbe,
   probeFitter,
   promptFeatures,
@@ -35,7 +36,8 @@ function zeroShot({ clip, job: { task, variant } }: Context): Opened {
 }
 
 function coop({ clip, job, classNames, maxEpochs = Number.POSITIVE_INFINITY }: Context): Opened {
-  const options = CONTEXTS[job.variant as ContextName];
+  const options: PromptLearnerOptions = CONTEXTS[job.variant as ContextName];
+  const { position = "end" } = options;
   const trainer = seedsTrainer(clip, classNames, options);
   return {
     async fit(runs, shots) {
@@ -45,7 +47,7 @@ function coop({ clip, job, classNames, maxEpochs = Number.POSITIVE_INFINITY }: C
       return contexts.map((context, i) => async (test: Examples, names: readonly string[]) => {
         const { width } = clip.config.text;
         const own = names.join() === classNames.join();
-        const prompt = { context, shape: [context.length / width, width], position: "end" } as const;
+        const prompt = { context, shape: [context.length / width, width], position };
         return shareRight(test, own ? features[i] : await promptFeatures(clip, names, prompt), clip.config.embedDim);
       });
     },

@@ -13,6 +13,8 @@ export const CONTEXTS = {
   "M16 class-specific": { contextTokens: 16, classSpecific: true },
   M4: { contextTokens: 4 },
   "M4 words": { initText: "a photo of a" },
+  "M16 middle": { contextTokens: 16, position: "middle" },
+  "M16 front": { contextTokens: 16, position: "front" },
 } as const satisfies Record<string, PromptLearnerOptions>;
 export type ContextName = keyof typeof CONTEXTS;
 
@@ -29,6 +31,7 @@ export const TASK_SETS = {
   fineGrained: named("fine-grained"),
   classSpecific: ["flowers", "cars", "textures", "above"],
   initialisation: named("special", "fine-grained"),
+  positions: ["flowers", "textures", "counts"],
   shifted: ["actions", "counts"],
   noisy: ["textures", "flowers", "counts"],
   baseToNew: ["textures", "flowers", "actions", "above", "cars", "objects"],
@@ -63,6 +66,7 @@ export function plan({ tasks, shots, methods }: Extent): Job[] {
   }
   add("coop", "M16 class-specific", TASK_SETS.shifted, { shots: most });
   for (const context of ["M4", "M4 words"]) add("coop", context, TASK_SETS.initialisation, { shots: most });
+  for (const context of ["M16 middle", "M16 front"]) add("coop", context, TASK_SETS.positions, { shots: most });
   for (const noise of NOISE) {
     add("coop", "M16", TASK_SETS.noisy, { shots: most, noise });
     add("probe", "", TASK_SETS.noisy, { shots: most, noise });
