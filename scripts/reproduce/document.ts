@@ -1,5 +1,5 @@
 // The results as a page of Markdown.
-import { COOP_RECIPE } from "../../src/coop/index.ts";
+import { COOP_RECIPE, harmonicMean } from "../../src/coop/index.ts";
 import { NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
 import { judged } from "./claims.ts";
 import { MAX_GRADIENT_NORM, PROBE_C } from "./method.ts";
@@ -60,10 +60,6 @@ function byTask(
 const shotColumns = (wanted: Wanted) => SHOTS.map((shots) => ({ head: `${shots}`, wanted: { ...wanted, shots } }));
 const zeroShot = (variant: string, head = variant) => ({ head, wanted: { method: "zero-shot", variant } as const });
 
-function harmonic(base: number | undefined, fresh: number | undefined): number | undefined {
-  return base === undefined || fresh === undefined ? undefined : (2 * base * fresh) / (base + fresh);
-}
-
 /** The whole page. */
 export function reproductionPage(results: Results, how: Circumstances): string {
   const claims = judged(results);
@@ -73,7 +69,9 @@ export function reproductionPage(results: Results, how: Circumstances): string {
     const [base, fresh] = ["base", "new"].map((on) =>
       results.mean(TASK_SETS.baseToNew, { ...wanted, protocol: "base-to-new" }, on),
     );
-    return base === undefined ? [] : [[name, mean(base), mean(fresh), mean(harmonic(base, fresh))]];
+    return base === undefined || fresh === undefined
+      ? []
+      : [[name, mean(base), mean(fresh), mean(harmonicMean(base, fresh))]];
   });
   const shiftRows = (task: string) =>
     METHODS_IN_TABLES.flatMap(([name, wanted]) => {
