@@ -20,6 +20,8 @@ interface Import {
   readonly to: string;
   /** Vanishes when the types do, or is only made when it is needed. */
   readonly light: boolean;
+  /** Vanishes when the types do. */
+  readonly erased: boolean;
 }
 
 /** Every import and re-export of a file. */
@@ -30,12 +32,12 @@ function importsOf(file: string): Import[] {
   const statements = [
     ...text.matchAll(/^(?:import|export)\s+([^;"'=()]*?)\s*from\s+["']([^"']+)["']/gm),
     ...text.matchAll(/^import\s*()["']([^"']+)["']/gm),
-  ].map(([, what, to]) => ({ to, light: /^type\b/.test(what) }));
-  const calls = [...text.matchAll(/\bimport\(\s*["'`]([^"'`]+)["'`]\s*\)/g)].map(([, to]) => ({ to, light: true }));
-  return [...statements, ...calls].map(({ to, light }) => ({
+  ].map(([, what, to]) => ({ to, erased: /^type\b/.test(what) }));
+  const calls = [...text.matchAll(/\bimport\(\s*["'`]([^"'`]+)["'`]\s*\)/g)].map(([, to]) => ({ to, erased: false, light: true }));
+  return [...statements.map((one) => ({ ...one, light: one.erased })), ...calls].map((one) => ({
+    ...one,
     from: file,
-    to: to.startsWith(".") ? normalize(join(dirname(file), to)) : to,
-    light,
+    to: one.to.startsWith(".") ? normalize(join(dirname(file), one.to)) : one.to,
   }));
 }
 
@@ -89,6 +91,19 @@ describe("layers", { timeout: 20_000 }, () => {
         else wrong.push(show(one));
       }
     }
+    assert.deepEqual(wrong, []);
+  });
+
+  test("coop/prompt needs no file system, not even later", () => {
+    const reached = new Set([join(SRC, "coop/index.ts")]);
+    const wrong: string[] = [];
+    for (const file of reached) {
+      for (const one of importsOf(file)) {
+        if (one.to.startsWith("node:")) wrong.push(show(one));
+        if (layerOf(one.to) === "coop" && !one.erased) reached.add(one.to);
+      }
+    }
+    assert.ok(reached.size > 20);
     assert.deepEqual(wrong, []);
   });
 });

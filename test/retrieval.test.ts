@@ -5,17 +5,8 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { memoryBytes } from "../src/clip/bytes.ts";
 import { writeSafetensors } from "../src/clip/index.ts";
-import {
-  captionRecall,
-  type FeatureIndex,
-  featureSearch,
-  type IndexedFile,
-  indexBytes,
-  normalizeRows,
-  parseIndex,
-  recallOf,
-  updateIndex,
-} from "../src/coop/index.ts";
+import { type FeatureIndex, type IndexedFile, indexBytes, parseIndex, updateIndex } from "../src/coop/feature-index.ts";
+import { captionRecall, featureSearch, normalizeRows, recallOf } from "../src/coop/index.ts";
 import { FormatError, InputError } from "../src/tensor/errors.ts";
 import { mulberry } from "./arguments.ts";
 import { MORE, SEED } from "./gpu-settings.ts";

@@ -16,11 +16,11 @@ import {
   parseMetricsJsonl,
   parseSplits,
   readAdapterModel,
-  readPrompt,
   runFiles,
   type Splits,
   splitsJson,
 } from "../src/coop/run-files.ts";
+import { readPrompt } from "../src/coop/run-folder.ts";
 import { confusionMatrix, interval, overall } from "../src/coop/score.ts";
 import { FormatError, InputError } from "../src/tensor/errors.ts";
 import { floatToHalf } from "../src/tensor/half.ts";

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { unwritable, writeFileAtomic } from "../coop/atomic.ts";
 import { referenceCheckpoint } from "../coop/reference-prompt.ts";
 import { promptWords } from "../coop/reference-words.ts";
-import { readPrompt } from "../coop/run-files.ts";
+import { readPrompt } from "../coop/run-folder.ts";
 import { InputError } from "../tensor/errors.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
 import { openPrompt } from "./prompt.ts";

@@ -1,7 +1,8 @@
 import { type Clip, classify } from "../clip/index.ts";
 import { conditionalProbabilities } from "../coop/conditional-predict.ts";
 import { promptFeatures } from "../coop/predict.ts";
-import { readPrompt, type SavedPrompt } from "../coop/run-files.ts";
+import type { SavedPrompt } from "../coop/run-files.ts";
+import { readPrompt } from "../coop/run-folder.ts";
 import { InputError } from "../tensor/errors.ts";
 import type { Input } from "./command.ts";
 import { modelSource, openModel } from "./model.ts";

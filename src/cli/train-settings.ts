@@ -3,14 +3,8 @@ import { join } from "node:path";
 import { oneLine } from "../clip/bytes.ts";
 import { sha256Hex } from "../coop/feature-cache.ts";
 import type { RunConfig } from "../coop/run-config.ts";
-import {
-  type EpochMetrics,
-  parseMetricsJsonl,
-  parseSplits,
-  readPrompt,
-  type Splits,
-  splitsJson,
-} from "../coop/run-files.ts";
+import { type EpochMetrics, parseMetricsJsonl, parseSplits, type Splits, splitsJson } from "../coop/run-files.ts";
+import { readPrompt } from "../coop/run-folder.ts";
 import { refuseOthers, type Settings } from "../coop/training-state.ts";
 import { InputError } from "../tensor/errors.ts";
 

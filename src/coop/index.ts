@@ -1,5 +1,7 @@
-/** Prompt learning for CLIP: the learner and its training, few-shot data, and the files of a run. */
-export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
+/**
+ * Prompt learning for CLIP: learners and their training, few-shot data, scores, and the files of a run as bytes. What
+ * reads and writes folders is in `coop/node`.
+ */
 export {
   CACHE_GRID,
   CACHE_WEIGHTS,
@@ -23,11 +25,6 @@ export {
   conditionalPromptLearner,
 } from "./conditional-prompt-learner.ts";
 export { baseAndNew, type ClassSplits } from "./datasets/base-and-new.ts";
-export type { Counts, Dataset } from "./datasets/dataset.ts";
-export { DATASETS, datasetNamed } from "./datasets/datasets.ts";
-export { readList } from "./datasets/list.ts";
-export { type OpenedData, openData } from "./datasets/open.ts";
-export { type DatasetFolder, readDataset, readSplitFile } from "./datasets/read-dataset.ts";
 export {
   type AccuracyMeter,
   accuracyMeter,
@@ -35,16 +32,6 @@ export {
   type EarlyStopping,
   earlyStopping,
 } from "./early-stopping.ts";
-export {
-  type FeatureIndex,
-  INDEX_FILE,
-  type IndexedFile,
-  type IndexUpdate,
-  indexBytes,
-  parseIndex,
-  readIndex,
-  updateIndex,
-} from "./feature-index.ts";
 export {
   type FeatureSearch,
   type FeatureSearchOptions,
@@ -76,7 +63,7 @@ export {
   type SeedsTrainer,
   seedsTrainer,
 } from "./fit-seeds.ts";
-export { type Folder, type Item, readFolder } from "./folder.ts";
+export type { Item } from "./folder.ts";
 export {
   type FittedProbe,
   fitLinearProbe,
@@ -89,7 +76,6 @@ export {
 } from "./linear-probe.ts";
 export { MersenneTwister } from "./mersenne.ts";
 export { METHODS, type MethodLearner, type MethodName, type MethodParams, methodLearner } from "./methods.ts";
-export { type ModelParts, writeModelFolder } from "./model-folder.ts";
 export {
   type NearestWordsOptions,
   type NearToken,
@@ -97,19 +83,7 @@ export {
   nearestWords,
   type VectorWords,
 } from "./nearest-words.ts";
-export { type PairBatches, type PairBatchOptions, pairBatches } from "./pair-batches.ts";
-export { type PairScorer, type PairScores, pairScorer } from "./pair-scores.ts";
-export {
-  openPairs,
-  type Pair,
-  type PairList,
-  type PairOptions,
-  type PairSource,
-  readPairs,
-  type SkippedPairs,
-} from "./pairs.ts";
 export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
-export { type Pretraining, type PretrainProgress, pretrain } from "./pretrain.ts";
 export { type ProbeConfig, probeFiles, type ValidationSource } from "./probe-files.ts";
 export { C_SWEEP, type CSearch, type SearchedProbe, searchC, searchProbe, type Trial } from "./probe-search.ts";
 export {
@@ -155,9 +129,9 @@ export {
   type EpochMetrics,
   metricsJsonl,
   parseMetricsJsonl,
+  parsePrompt,
   parseSplits,
   readAdapterModel,
-  readPrompt,
   runFiles,
   type SavedPrompt,
   type Splits,
@@ -176,7 +150,4 @@ export {
   type Score,
 } from "./score.ts";
 export { type TokenWord, tokenWord } from "./token-word.ts";
-export { runTraining, type Trained, type TrainRun } from "./train-run.ts";
-export { loadTraining, type SavedTraining, type Settings, saveTraining } from "./training-state.ts";
 export { type Augment, type Augmentation, viewOf, viewsRecipeText } from "./views.ts";
-export type { Skipped } from "./walk.ts";

@@ -1,4 +1,4 @@
-import { type ByteSource, fileBytes, memoryBytes, oneLine } from "../clip/bytes.ts";
+import { type ByteSource, memoryBytes } from "../clip/bytes.ts";
 import { toFloat32 } from "../clip/half.ts";
 import { openSafetensors, writeSafetensors } from "../clip/safetensors.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
@@ -18,8 +18,6 @@ import {
 export const MODEL_FILE = "adapter_model.safetensors";
 /** PEFT's name for a soft prompt */
 const TENSOR = "prompt_embeddings";
-/** in bytes; a hundred thousand long class names fit */
-const MAX_CONFIG = 2 ** 24;
 
 /** One line of `metrics.jsonl`. */
 export interface EpochMetrics {
@@ -78,32 +76,16 @@ export interface SavedPrompt {
 
 type MetaNet = LearnedConditional["metaNet"];
 
-/** Reads the two adapter files of a run's folder (Node). InputError if they are not there, FormatError if not whole. */
-export async function readPrompt(dir: string): Promise<SavedPrompt> {
-  const { join } = await import("node:path");
-  const { stat } = await import("node:fs/promises");
-  const here = (name: string) =>
-    stat(join(dir, name)).then(
-      () => true,
-      () => false,
-    );
-  if (!(await here(CONFIG_FILE)))
-    throw new InputError(
-      `${oneLine(dir)}: no ${CONFIG_FILE} in it. Give the folder that coop train wrote (its last line names it).`,
-    );
-  const file = await fileBytes(join(dir, CONFIG_FILE));
-  if (file.size > MAX_CONFIG) {
-    await file.close();
-    throw new FormatError(`${file.name}: ${file.size} bytes are too many for a run's configuration.`);
-  }
-  const text = await file
-    .read(0, file.size)
-    .then((bytes) => new TextDecoder().decode(bytes))
-    .finally(file.close);
-  const config = parseAdapterConfig(text, file.name);
-  const source = await fileBytes(join(dir, MODEL_FILE));
-  const learned = await readAdapterModel(source, config).finally(source.close);
-  return { config, ...learned, shape: contextShape(config) };
+/**
+ * A learned prompt from the two adapter files of a run: the text of `adapter_config.json` and the bytes of
+ * `adapter_model.safetensors`. FormatError where they are not whole or not of one run.
+ *
+ * @example
+ * const prompt = await parsePrompt(await config.text(), blobBytes(model)); // of two File objects
+ */
+export async function parsePrompt(config: string, model: ByteSource | Uint8Array): Promise<SavedPrompt> {
+  const parsed = parseAdapterConfig(config);
+  return { config: parsed, ...(await readAdapterModel(model, parsed)), shape: contextShape(parsed) };
 }
 
 /** The bytes of `adapter_model.safetensors`. */
