@@ -8,17 +8,11 @@ import { after, before, describe, test } from "node:test";
 import { sgd, valueAndGrad } from "../src/autograd/index.ts";
 import { type Clip, embedTokens, loadClip } from "../src/clip/index.ts";
 import { accuracyMeter, earlyStopping } from "../src/coop/early-stopping.ts";
-import {
-  type Examples,
-  type FitState,
-  fitLearner,
-  fitPrompt,
-  type Learner,
-  type Recipe,
-  toHost,
-} from "../src/coop/fit.ts";
+import type { FitState } from "../src/coop/epochs.ts";
+import { type Examples, fitLearner, fitPrompt, type Learner, toHost } from "../src/coop/fit.ts";
 import { layoutPrompts, type Position } from "../src/coop/prompt.ts";
 import { type PromptParams, promptLearner } from "../src/coop/prompt-learner.ts";
+import type { Recipe } from "../src/coop/recipe.ts";
 import { coopLearningRate, epochBatches } from "../src/coop/schedule.ts";
 import { runTraining, type TrainRun } from "../src/coop/train-run.ts";
 import {

@@ -1,5 +1,6 @@
 import { compile, free, gather, type Tensor, tensor } from "../tensor/index.ts";
-import { type Epoch, type Examples, type Host, type Learner, toHost } from "./fit.ts";
+import type { Epoch } from "./epochs.ts";
+import { type Examples, type Host, type Learner, toHost } from "./fit.ts";
 
 /** The parameters of the epoch that was best. */
 export interface Best<P> {

@@ -1,6 +1,5 @@
-import { sgd, valueAndGrad } from "../autograd/index.ts";
 import type { Clip } from "../clip/index.ts";
-import { CoopError, InputError } from "../tensor/errors.ts";
+import { InputError } from "../tensor/errors.ts";
 import {
   add,
   compile,
@@ -22,11 +21,14 @@ import {
   type Tensor,
   tensor,
 } from "../tensor/index.ts";
-import type { Examples, Recipe } from "./fit.ts";
+import { runEpochs, type TrainingStep, trainingStep } from "./epochs.ts";
+import { featureRows } from "./feature-rows.ts";
+import type { Examples } from "./fit.ts";
 import { layoutPrompts } from "./prompt.ts";
 import { promptEncoder } from "./prompt-encoder.ts";
 import { type PromptLearnerOptions, promptLearner } from "./prompt-learner.ts";
-import { COOP_RECIPE, coopLearningRate, epochBatches } from "./schedule.ts";
+import { optimizerOf, type Recipe } from "./recipe.ts";
+import { COOP_RECIPE, epochBatches } from "./schedule.ts";
 
 /** One of the trainings that go on side by side. */
 export interface SeededExamples {
@@ -34,10 +36,8 @@ export interface SeededExamples {
   readonly examples: Examples;
 }
 
-export interface SeedsRecipe extends Omit<Recipe, "seed"> {
-  /** Each seed's gradient is scaled down to this norm where it is longer; no limit, as published, where not given. */
-  readonly maxGradientNorm?: number;
-}
+/** Each seed's gradient is limited by itself. */
+export type SeedsRecipe = Omit<Recipe, "seed" | "labelSmoothing">;
 
 /** What the trainings gave, in the order of their seeds. */
 export interface FittedSeeds {
@@ -45,7 +45,7 @@ export interface FittedSeeds {
   readonly contexts: Float32Array[];
   /** Normalised features of the prompts, [K, E] row-major each. */
   readonly features: Float32Array[];
-  /** Cross entropy of the last batch, the mean over the seeds. */
+  /** The mean over the last epoch and the seeds. */
   readonly loss: number;
 }
 
@@ -93,68 +93,42 @@ export function seedsTrainer(
     return mul(crossEntropy(logits, labels), weight);
   };
 
-  const stepOf = (recipe: SeedsRecipe) => {
-    const { learningRate = COOP_RECIPE.learningRate, maxGradientNorm } = recipe;
-    const { momentum = COOP_RECIPE.momentum, weightDecay = COOP_RECIPE.weightDecay } = recipe;
-    const optimizer = sgd({ learningRate, momentum, weightDecay });
-    const step = compile(
-      (contexts: Tensor, state: ReturnType<typeof optimizer.init>, batch: Batch, rate: number | Tensor) => {
-        const [total, gradients] = valueAndGrad(loss)(contexts, batch);
-        const limited = maxGradientNorm === undefined ? gradients : clipEach(gradients, maxGradientNorm);
-        return [...optimizer.update(limited, state, contexts, rate), total] as const;
-      },
-      { donate: [0, 1], name: "the CoOp step of several seeds" },
-    );
-    return { optimizer, step };
-  };
-  const steps = new Map<string, ReturnType<typeof stepOf>>();
+  const steps = new Map<string, TrainingStep<Tensor, Batch>>();
   const features = compile(textFeatures);
 
   const fit = async (runs: readonly SeededExamples[], recipe: SeedsRecipe): Promise<FittedSeeds> => {
-    const { epochs, batchSize = COOP_RECIPE.batchSize, learningRate = COOP_RECIPE.learningRate } = recipe;
+    const { batchSize = COOP_RECIPE.batchSize, maxGradientNorm } = recipe;
     const count = runs[0]?.examples.labels.length;
     if (runs.some(({ examples }) => examples.labels.length !== count))
       throw new InputError("seeds that are trained side by side need equally many examples each");
-    const kind = JSON.stringify([recipe.momentum, recipe.weightDecay, recipe.maxGradientNorm]);
-    const { optimizer, step } = steps.get(kind) ?? stepOf(recipe);
-    if (!steps.has(kind)) steps.set(kind, { optimizer, step });
+    const optimizer = optimizerOf(recipe);
+    const limit = maxGradientNorm === undefined ? undefined : (each: Tensor) => clipEach(each, maxGradientNorm);
+    const kind = JSON.stringify([recipe.optimizer, recipe.momentum, recipe.weightDecay, maxGradientNorm]);
+    const step = steps.get(kind) ?? trainingStep(loss, optimizer, { name: "the CoOp step of several seeds", limit });
+    steps.set(kind, step);
 
-    let contexts = realize(stack(runs.map(({ seed }) => learner.init(foldIn(key(seed), 0)).context)));
-    let state = optimizer.init(contexts);
-    let last = Number.NaN;
-    try {
-      for (let epoch = 0; epoch < epochs; epoch++) {
-        const rate = coopLearningRate(epoch, { ...recipe, learningRate });
-        const orders = runs.map(({ seed }) => epochBatches(count, batchSize, seed, epoch));
-        for (const b of orders[0].keys()) {
-          const picked = runs.map(({ examples }, s) => ({ examples, rows: orders[s][b] }));
-          const batch = batchOf(picked, batchSize, embedDim);
-          const [next, nextState, total] = step(contexts, state, batch, rate);
-          [contexts, state] = [next, nextState];
-          if (b === orders[0].length - 1) last = (await total.item()) / runs.length;
-          free([batch.features, batch.labels, total]);
-        }
-        if (!Number.isFinite(last))
-          throw new CoopError(
-            `the loss became ${last} in epoch ${epoch + 1}; lower the learning rate (${learningRate})`,
-          );
+    const contexts = realize(stack(runs.map(({ seed }) => learner.init(foldIn(key(seed), 0)).context)));
+    const begin = { params: contexts, optimizer: optimizer.init(contexts), epoch: 0 };
+    const last = await runEpochs(step, begin, recipe, function* (epoch) {
+      const orders = runs.map(({ seed }) => epochBatches(count, batchSize, seed, epoch));
+      for (const b of orders[0].keys()) {
+        const picked = runs.map(({ examples }, s) => ({ examples, rows: orders[s][b] }));
+        yield batchOf(picked, batchSize, embedDim);
       }
-      const texts = features(contexts);
-      const found = {
-        contexts: parts((await contexts.data()) as Float32Array, runs.length),
-        features: parts((await texts.data()) as Float32Array, runs.length),
-        loss: last,
-      };
-      free(texts);
-      return found;
-    } finally {
-      free([contexts, state]);
-    }
+    });
+    const texts = features(last.params);
+    const found = {
+      contexts: parts((await last.params.data()) as Float32Array, runs.length),
+      features: parts((await texts.data()) as Float32Array, runs.length),
+      loss: last.loss / runs.length,
+    };
+    free([last.params, last.optimizer, texts]);
+    return found;
   };
   return {
     fit,
     free: () => {
-      for (const { step } of steps.values()) step.free();
+      for (const step of steps.values()) step.free();
       features.free();
     },
   };
@@ -179,10 +153,11 @@ function batchOf(
   const features = new Float32Array(picked.length * size * width).fill(1);
   const labels = new Int32Array(picked.length * size).fill(-1);
   picked.forEach(({ examples, rows }, s) => {
-    rows.forEach((row, i) => {
-      features.set(examples.features.subarray(row * width, (row + 1) * width), (s * size + i) * width);
-      labels[s * size + i] = examples.labels[row];
-    });
+    features.set(featureRows(examples.features, width, rows), s * size * width);
+    labels.set(
+      Array.from(rows, (row) => examples.labels[row]),
+      s * size,
+    );
   });
   return {
     features: tensor(features, [picked.length, size, width]),

@@ -32,6 +32,7 @@ export {
   type EarlyStopping,
   earlyStopping,
 } from "./early-stopping.ts";
+export { type Epoch, type FitState, type OnEpoch, runEpochs, type TrainingStep, trainingStep } from "./epochs.ts";
 export {
   type FeatureSearch,
   type FeatureSearchOptions,
@@ -46,15 +47,18 @@ export {
   shotsAndValidation,
 } from "./few-shot.ts";
 export {
-  type Epoch,
   type Examples,
-  type FitState,
+  type FitHooks,
+  type Fitted,
+  type FreshExamples,
   fitLearner,
   fitPrompt,
   type Host,
   type Learner,
-  type OnEpoch,
-  type Recipe,
+  type LearnerTrainer,
+  learnerTrainer,
+  toDevice,
+  toHost,
 } from "./fit.ts";
 export {
   type FittedSeeds,
@@ -119,6 +123,7 @@ export {
   transfer,
 } from "./protocols.ts";
 export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
+export { optimizerOf, type Recipe, type StepRecipe } from "./recipe.ts";
 export { type ReferencePrompt, readReferencePrompt, referenceCheckpoint } from "./reference-prompt.ts";
 export { projected, withKnowledge, withProjection } from "./regularised.ts";
 export { type Report, reportHtml } from "./report.ts";

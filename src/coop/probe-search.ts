@@ -1,4 +1,5 @@
 import { InputError } from "../tensor/errors.ts";
+import { featureRows } from "./feature-rows.ts";
 import type { Examples } from "./fit.ts";
 import {
   classesOf,
@@ -134,11 +135,7 @@ function foldsOf({ features, labels }: Examples, folds: number): [rest: Examples
   });
   const pick = (wanted: (fold: number) => boolean): Examples => {
     const rows = foldOf.flatMap((fold, i) => (wanted(fold) ? [i] : []));
-    const picked = new Float32Array(rows.length * width);
-    rows.forEach((row, i) => {
-      picked.set(features.subarray(row * width, (row + 1) * width), i * width);
-    });
-    return { features: picked, labels: Int32Array.from(rows, (row) => labels[row]) };
+    return { features: featureRows(features, width, rows), labels: Int32Array.from(rows, (row) => labels[row]) };
   };
   return [...new Set(foldOf)].map((held) => [pick((fold) => fold !== held), pick((fold) => fold === held)]);
 }

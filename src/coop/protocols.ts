@@ -1,5 +1,6 @@
 import { type Clip, classFeatures } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
+import { featureRows } from "./feature-rows.ts";
 import type { Examples } from "./fit.ts";
 import { type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
 import { accuracy, confusionMatrix, overall, type Score } from "./score.ts";
@@ -121,10 +122,5 @@ async function score(
 }
 
 function rowsOf({ features, labels }: LabelledFeatures, rows: readonly number[]): Float32Array {
-  const width = features.length / labels.length;
-  const picked = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => {
-    picked.set(features.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return picked;
+  return featureRows(features, features.length / labels.length, rows);
 }

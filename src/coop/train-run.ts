@@ -1,18 +1,18 @@
-import { free, type Tensor, tensor, treeMap } from "../tensor/index.ts";
+import { free } from "../tensor/index.ts";
 import { accuracyMeter, type Best, earlyStopping } from "./early-stopping.ts";
+import type { Epoch, FitState } from "./epochs.ts";
 import {
   beginFit,
-  type Epoch,
   type Examples,
-  type FitState,
   type FreshExamples,
   fitLearner,
   type Host,
   type Learner,
-  type Recipe,
+  toDevice,
   toHost,
 } from "./fit.ts";
 import { openMetrics } from "./metrics-log.ts";
+import type { Recipe } from "./recipe.ts";
 import type { EpochMetrics } from "./run-files.ts";
 import { CHECKPOINT, loadTraining, type Settings, saveTraining } from "./training-state.ts";
 
@@ -133,11 +133,3 @@ async function bestOf<P>({ best }: Saved<P>, epochs: readonly EpochMetrics[]): P
   free(best);
   return { epoch, value: valAccuracy, params };
 }
-
-/** Numbers of the host as tensors of the shapes of others. */
-const toDevice = <P>(host: Host<P>, like: P): P =>
-  treeMap(
-    (leaf: unknown, values: unknown) => tensor(values as Float32Array, [...(leaf as Tensor).shape]),
-    like,
-    host,
-  ) as P;

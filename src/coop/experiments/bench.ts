@@ -1,4 +1,5 @@
 import type { Clip } from "../../clip/index.ts";
+import { featureRows } from "../feature-rows.ts";
 import type { Score } from "../score.ts";
 import { type Dataset, type Draw, drawShots, type Part, withNoise } from "./dataset.ts";
 import type { Fitted, Pictures } from "./method.ts";
@@ -61,10 +62,10 @@ export function taskOf(run: Run, { draws, dataset, pool, rowOf, clip }: Bench) {
     rows: Int32Array.from(draw.train, (row) => rowOf("train", row)),
     labels: run.labelNoise > 0 ? withNoise(labels, run.labelNoise, dataset.classNames.length, run.seed) : labels,
     validation: validation && {
-      features: gathered(
+      features: featureRows(
         pool,
-        validation.rows.map((row) => rowOf(validation.from, row)),
         width,
+        validation.rows.map((row) => rowOf(validation.from, row)),
       ),
       labels: Int32Array.from(validation.rows, (row) => dataset[validation.from].labels[row]),
     },
@@ -84,17 +85,9 @@ export async function scoreOf(
   );
   const all = tests.get(part)!;
   const rows = Array.from(part.labels, (_, i) => i).filter((i) => asked.includes(part.labels[i]));
-  const features = rows.length === all.count ? all.features : gathered(all.features, rows, clip.config.embedDim);
+  const features = rows.length === all.count ? all.features : featureRows(all.features, clip.config.embedDim, rows);
   const names = asked.map((k) => dataset.classNames[k]);
   const answers = await predict({ features, count: rows.length }, names);
   const correct = rows.filter((row, i) => asked[answers[i]] === part.labels[row]).length;
   return { correct, total: rows.length };
-}
-
-function gathered(features: Float32Array, rows: readonly number[], width: number): Float32Array {
-  const picked = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => {
-    picked.set(features.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return picked;
 }

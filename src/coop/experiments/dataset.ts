@@ -1,3 +1,4 @@
+import { featureRows } from "../feature-rows.ts";
 import { shotsAndValidation } from "../few-shot.ts";
 import { MersenneTwister, seedWords } from "../mersenne.ts";
 
@@ -27,13 +28,7 @@ export function partOf(features: Float32Array, labels: ArrayLike<number>): Part 
   const width = features.length / Math.max(1, labels.length);
   return {
     labels: Int32Array.from(labels),
-    async encode(rows) {
-      const picked = new Float32Array(rows.length * width);
-      rows.forEach((row, i) => {
-        picked.set(features.subarray(row * width, (row + 1) * width), i * width);
-      });
-      return picked;
-    },
+    encode: async (rows) => featureRows(features, width, rows),
   };
 }
 

@@ -2,7 +2,6 @@
 
 export { type Comparison, compareResults, comparisonMarkdown } from "./compare.ts";
 export { type Dataset, type Part, partOf } from "./dataset.ts";
-export { type Learnable, learnerTrainer, type Trained, type TrainerRecipe } from "./learner-trainer.ts";
 export {
   type ConfiguredMethod,
   type FitTask,
@@ -12,7 +11,6 @@ export {
   type Method,
   type MethodContext,
   type Pictures,
-  type StepCost,
   Stopped,
   type Trainer,
   together,
@@ -24,3 +22,4 @@ export { type ExperimentReportOptions, experimentReport } from "./report.ts";
 export { openResults, parseResults, type Result, type ResultsLog } from "./results.ts";
 export { type ExperimentOptions, type ExperimentProgress, type Outcome, runExperiments, type Sources } from "./run.ts";
 export { type DatasetSpec, type ExperimentSpec, type MethodSpec, parseSpec, type Selection } from "./spec.ts";
+export { costOf, type StepCost } from "./step-cost.ts";

@@ -1,9 +1,9 @@
 import { free } from "../../tensor/index.ts";
 import { conditionalClassifier } from "../conditional-predict.ts";
-import { type ConditionalParams, conditionalPromptLearner } from "../conditional-prompt-learner.ts";
-import { toHost } from "../fit.ts";
+import { conditionalPromptLearner } from "../conditional-prompt-learner.ts";
+import { learnerTrainer, toHost } from "../fit.ts";
 import { COOP_RECIPE } from "../schedule.ts";
-import { learnerTrainer } from "./learner-trainer.ts";
+import { fitTask } from "./fit-task.ts";
 import { type FitTask, type Fitted, type Method, together } from "./method.ts";
 import { RECIPE_KEYS, readRecipe } from "./method-coop.ts";
 
@@ -26,9 +26,10 @@ export const cocoop: Method = {
       async open({ clip, classNames, pool }) {
         const options = { contextTokens: contextTokens ?? undefined, initText: init ?? undefined };
         const learner = conditionalPromptLearner(clip, classNames, options);
-        const trainer = learnerTrainer<ConditionalParams>(learner, pool, clip.config.embedDim, recipe);
+        const trainer = learnerTrainer(learner, recipe);
+        const features = { features: pool, width: clip.config.embedDim };
         const fit = async (task: FitTask): Promise<Fitted> => {
-          const { params, ...cost } = await trainer.fit(task, epochs);
+          const { params, ...cost } = await fitTask(trainer, features, task, { epochs, batchSize: recipe.batchSize });
           const learned = await toHost(params);
           free(params);
           const classify = conditionalClassifier(clip, learned);

@@ -1,11 +1,12 @@
 import { type Clip, classFeatures } from "../../clip/index.ts";
 import { InputError } from "../../tensor/errors.ts";
 import { compile, free, l2Normalize, type Tensor, tensor } from "../../tensor/index.ts";
+import { learnerTrainer } from "../fit.ts";
 import type { JsonFields } from "../json-fields.ts";
 import { type PromptLearner, type PromptParams, promptLearner } from "../prompt-learner.ts";
 import { withKnowledge, withProjection } from "../regularised.ts";
 import { COOP_RECIPE, epochsForShots } from "../schedule.ts";
-import { learnerTrainer, type TrainerRecipe } from "./learner-trainer.ts";
+import { fitTask } from "./fit-task.ts";
 import { type FitTask, type Fitted, type Method, type MethodContext, type Pictures, together } from "./method.ts";
 import { classPredictor } from "./predictor.ts";
 
@@ -32,10 +33,13 @@ const promptMethod = (kind: string, otherwise?: Otherwise): Method => ({
         const written =
           otherwise && tensor(await classFeatures(clip, classNames, [template]), [classNames.length, width]);
         const trained = otherwise && written ? otherwise(clip, learner, written) : learner;
-        const trainer = learnerTrainer<PromptParams>(trained, pool, width, recipe);
+        const trainer = learnerTrainer(trained, recipe);
         const prompts = promptPredictor(clip, learner, (names) => learnerOf(clip, names, layout));
         const fit = async (task: FitTask): Promise<Fitted> => {
-          const { params, ...cost } = await trainer.fit(task, epochs ?? epochsForShots(task.shots));
+          const { params, ...cost } = await fitTask(trainer, { features: pool, width }, task, {
+            epochs: epochs ?? epochsForShots(task.shots),
+            batchSize: recipe.batchSize,
+          });
           const context = (await params.context.data()).slice() as Float32Array;
           const { shape } = params.context;
           free(params);
@@ -79,9 +83,11 @@ function readOptions(fields: JsonFields) {
   };
 }
 
+type ReadRecipe = Readonly<Record<(typeof RECIPE_KEYS)[number], number>>;
+
 /** What the file says of a recipe, and the rest as it is published. */
-export function readRecipe(fields: JsonFields, published: TrainerRecipe): TrainerRecipe {
-  const positive = (name: keyof TrainerRecipe): number => {
+export function readRecipe(fields: JsonFields, published: ReadRecipe): ReadRecipe {
+  const positive = (name: keyof ReadRecipe): number => {
     if (!fields.has(name)) return published[name];
     const value = fields.number(name);
     const least = name === "momentum" || name === "weightDecay" ? 0 : Number.MIN_VALUE;

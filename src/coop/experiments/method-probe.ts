@@ -1,3 +1,4 @@
+import { featureRows } from "../feature-rows.ts";
 import { fitLinearProbe, type LinearProbe, predictProbe } from "../linear-probe.ts";
 import { searchProbe } from "../probe-search.ts";
 import { type FitTask, type Fitted, type Method, type Pictures, together } from "./method.ts";
@@ -19,11 +20,7 @@ export const probe: Method = {
       async open({ clip, classNames, pool }) {
         const width = clip.config.embedDim;
         const fit = async ({ rows, labels, validation, shots }: FitTask): Promise<Fitted> => {
-          const features = new Float32Array(rows.length * width);
-          rows.forEach((row, i) => {
-            features.set(pool.subarray(row * width, (row + 1) * width), i * width);
-          });
-          const examples = { features, labels };
+          const examples = { features: featureRows(pool, width, rows), labels };
           const options = { classes: classNames.length };
           const by = validation ?? Math.min(FOLDS, shots);
           const fitted =

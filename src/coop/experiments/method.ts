@@ -1,6 +1,7 @@
 import type { Clip } from "../../clip/index.ts";
 import type { Examples } from "../fit.ts";
 import type { JsonFields } from "../json-fields.ts";
+import type { StepCost } from "./step-cost.ts";
 
 /** What JSON can say. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -91,16 +92,6 @@ export interface Fitted {
 export interface Pictures {
   readonly features: Float32Array;
   readonly count: number;
-}
-
-/** One step of a training, counted in its compiled program. */
-export interface StepCost {
-  /** Arithmetic operations. */
-  readonly flops: number;
-  /** Read and written. */
-  readonly bytes: number;
-  /** Of the device, for what lies in between. */
-  readonly memory: number;
 }
 
 /** Thrown by `fit` where `stopped` said so. */

@@ -2,7 +2,8 @@ import { FormatError } from "../../tensor/errors.ts";
 import { unwritable } from "../atomic.ts";
 import { JsonFields } from "../json-fields.ts";
 import type { Score } from "../score.ts";
-import type { JsonRecord, StepCost } from "./method.ts";
+import type { JsonRecord } from "./method.ts";
+import type { StepCost } from "./step-cost.ts";
 
 /** One line of a results file: a finished run. */
 export interface Result {
