@@ -1,6 +1,6 @@
 import { type ExplainedChange, type ExplainedVector, type Explanation, type Flip, verdict } from "./explanation.ts";
 import { html } from "./report-charts.ts";
-import { STYLE } from "./report-style.ts";
+import { outside, reportPage, section } from "./report-page.ts";
 import { shellCommand } from "./run-card.ts";
 import { percent } from "./score.ts";
 import { shownWord } from "./token-word.ts";
@@ -13,7 +13,7 @@ const PICTURES = `
 `;
 
 /**
- * One page that needs nothing else, neither scripts nor the network.
+ * Its page.
  *
  * @param command the exact command, word for word
  * @param thumbnails `data:` addresses of flipped pictures, by their paths; a picture without one is only named
@@ -24,24 +24,17 @@ export function explanationHtml(
   thumbnails: ReadonlyMap<string, string> = new Map(),
 ): string {
   const { run, model, vectors, change } = explanation;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>${html(run)}, explained</title>
-<style>${STYLE}${PICTURES}</style>
-</head>
-<body>
-<h1>${name(run)}</h1>
-<p class="soft">${name(model)} · ${vectors.length} vectors${change ? ` · ${change.pictures} pictures: ${html(change.part)}` : ""}</p>
-${change ? changed(change, thumbnails) : ""}
-${words(vectors)}
-${section("How it was made", `<div class="card"><pre>${html(shellCommand(command))}</pre></div>`)}
-</body>
-</html>
-`;
+  return reportPage({
+    title: `${run}, explained`,
+    heading: run,
+    about: [model, `${vectors.length} vectors`, ...(change ? [`${change.pictures} pictures: ${change.part}`] : [])],
+    style: PICTURES,
+    body: [
+      change ? changed(change, thumbnails) : "",
+      words(vectors),
+      section("How it was made", `<div class="card"><pre>${html(shellCommand(command))}</pre></div>`),
+    ],
+  });
 }
 
 function changed(change: ExplainedChange, thumbnails: ReadonlyMap<string, string>): string {
@@ -79,8 +72,8 @@ function figure({ path, label, zeroShot, learned }: Flip, thumbnails: ReadonlyMa
   const picture = thumbnails.get(path);
   const image = picture === undefined ? "" : `<img src="${html(picture)}" alt="">`;
   const answer = (by: string, { answer, score }: Flip["learned"]) =>
-    `${by}: ${name(answer)} <span class="soft">${score.toFixed(2)}</span>`;
-  return `<figure class="card">${image}<figcaption>${name(label)}<br>${answer("hand-written", zeroShot)}<br>${answer("learned", learned)}<br><span class="soft">${name(path)}</span></figcaption></figure>`;
+    `${by}: ${outside(answer)} <span class="soft">${score.toFixed(2)}</span>`;
+  return `<figure class="card">${image}<figcaption>${outside(label)}<br>${answer("hand-written", zeroShot)}<br>${answer("learned", learned)}<br><span class="soft">${outside(path)}</span></figcaption></figure>`;
 }
 
 function words(vectors: readonly ExplainedVector[]): string {
@@ -115,14 +108,9 @@ function table(
   wide: ReadonlySet<string> = new Set(),
 ): string {
   const row = (cells: readonly string[], kind: "th" | "td") =>
-    `<tr>${cells.map((cell, i) => `<${kind}${wide.has(head[i]) ? ' class="words"' : i ? ' class="number"' : ""}>${name(cell)}</${kind}>`).join("")}</tr>`;
+    `<tr>${cells.map((cell, i) => `<${kind}${wide.has(head[i]) ? ' class="words"' : i ? ' class="number"' : ""}>${outside(cell)}</${kind}>`).join("")}</tr>`;
   return `<table><thead>${row(head, "th")}</thead><tbody>${rows.map((cells) => row(cells, "td")).join("")}</tbody></table>`;
 }
-
-const section = (title: string, content: string): string => `<section><h2>${title}</h2>${content}</section>`;
-
-/** A text from outside that keeps its own reading direction. */
-const name = (text: string): string => `<bdi>${html(text)}</bdi>`;
 
 export const signed = (margin: number | null): string =>
   margin === null ? "–" : `${margin < 0 ? "−" : "+"}${Math.abs(margin).toFixed(3)}`;

@@ -1,12 +1,10 @@
-import { confusionChart, html, type LineChart, lineChart } from "./report-charts.ts";
-import { STYLE } from "./report-style.ts";
+import { html, type LineChart, lineChart } from "./report-charts.ts";
+import { confusionPanel } from "./report-confusion.ts";
+import { noteList, outside, reportPage, section } from "./report-page.ts";
 import { shellCommand } from "./run-card.ts";
 import { contextShape, type RunConfig, recipeFacts } from "./run-config.ts";
 import type { EpochMetrics, Splits } from "./run-files.ts";
 import { accuracy, type Confusion, interval, ofClass, overall, percent, type Score } from "./score.ts";
-
-/** Up to this many classes the confusion matrix is drawn; beyond, only its worst pairs are listed. */
-const MOST_DRAWN = 40;
 
 export interface Report {
   readonly title: string;
@@ -22,7 +20,7 @@ export interface Report {
   readonly notes: readonly string[];
 }
 
-/** `report.html`: one page that needs nothing else, neither scripts nor the network. */
+/** `report.html` of a run. */
 export function reportHtml(report: Report): string {
   const { title, config, splits, notes } = report;
   const about = [
@@ -32,28 +30,19 @@ export function reportHtml(report: Report): string {
     `${splits.test.length} held-out pictures`,
     `seed ${config.recipe.seed}`,
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${html(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>${name(title)}</h1>
-<p class="soft">${about.map(name).join(" · ")}</p>
-${headline(report)}
-${notes.length ? `<ul class="soft">${notes.map((note) => `<li>${name(note)}</li>`).join("")}</ul>` : ""}
-${curves(report)}
-${classTable(report)}
-${confusionSection(report)}
-${provenance(report)}
-${shots(report)}
-</body>
-</html>
-`;
+  return reportPage({
+    title,
+    about,
+    body: [
+      headline(report),
+      noteList(notes),
+      curves(report),
+      classTable(report),
+      section("What CoOp confuses", confusionPanel(report.coop, config.classes, "What CoOp took each class for")),
+      provenance(report),
+      shots(report),
+    ],
+  });
 }
 
 function headline({ zeroShot, coop, config }: Report): string {
@@ -138,33 +127,11 @@ function classTable({ config, zeroShot, coop }: Report): string {
     const change = after.correct - before.correct;
     const kind = change > 0 ? "good" : change < 0 ? "bad" : "soft";
     const sign = change > 0 ? "+" : change < 0 ? "−" : "±";
-    return `<tr><td>${name(className)}</td><td class="number">${percent(accuracy(before))}</td><td class="number">${percent(accuracy(after))}</td><td class="number ${kind}">${sign}${Math.abs(change)}</td><td class="number">${after.total}</td><td class="bars">${bars}</td></tr>`;
+    return `<tr><td>${outside(className)}</td><td class="number">${percent(accuracy(before))}</td><td class="number">${percent(accuracy(after))}</td><td class="number ${kind}">${sign}${Math.abs(change)}</td><td class="number">${after.total}</td><td class="bars">${bars}</td></tr>`;
   });
   return section(
     "Class by class",
     `<div class="card scroll"><table><thead><tr><th>class</th><th class="number">zero-shot</th><th class="number">CoOp</th><th class="number">more right</th><th class="number">pictures</th><th class="key"><i></i>zero-shot <i class="coop"></i>CoOp</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`,
-  );
-}
-
-function confusionSection({ config, coop }: Report): string {
-  const { classes } = config;
-  const pairs = coop
-    .flatMap((row, i) => row.map((n, j) => ({ n, i, j })))
-    .filter(({ n, i, j }) => n > 0 && i !== j)
-    .sort((a, b) => b.n - a.n || a.i - b.i || a.j - b.j)
-    .slice(0, 10)
-    .map(
-      ({ n, i, j }) =>
-        `<tr><td>${name(classes[i])}</td><td>${name(classes[j])}</td><td class="number">${n} of ${ofClass(coop, i).total}</td></tr>`,
-    );
-  const list = pairs.length
-    ? `<div class="card pairs"><table><thead><tr><th>true class</th><th>taken for</th><th class="number">pictures</th></tr></thead><tbody>${pairs.join("")}</tbody></table></div>`
-    : "<p>No held-out picture was taken for another class.</p>";
-  const drawn = classes.length <= MOST_DRAWN;
-  const chart = drawn ? confusionChart(coop, classes, "What CoOp took each class for") : "";
-  return section(
-    "What CoOp confuses",
-    `<div class="confusion">${drawn ? `<div class="card">${chart}</div>` : ""}${list}</div>`,
   );
 }
 
@@ -184,7 +151,7 @@ function provenance({ command, config }: Report): string {
     ["seed", `${recipe.seed}`],
     ...Object.entries(config.versions),
   ];
-  const rows = facts.map(([key, value]) => `<tr><th scope="row">${name(key)}</th><td>${name(value)}</td></tr>`);
+  const rows = facts.map(([key, value]) => `<tr><th scope="row">${outside(key)}</th><td>${outside(value)}</td></tr>`);
   return section(
     "How it was made",
     `<div class="card"><pre>${html(shellCommand(command))}</pre></div><div class="card" style="margin-top:16px"><table class="facts"><tbody>${rows.join("")}</tbody></table></div>`,
@@ -194,16 +161,11 @@ function provenance({ command, config }: Report): string {
 function shots({ config, splits }: Report): string {
   const byClass = config.classes.map((className, label) => {
     const used = splits.train.filter((item) => item.label === label);
-    const files = used.map(({ path }) => `<li>${name(path)}</li>`).join("");
-    return `<details><summary>${name(className)} <span class="soft">${used.length}</span></summary><ul>${files}</ul></details>`;
+    const files = used.map(({ path }) => `<li>${outside(path)}</li>`).join("");
+    return `<details><summary>${outside(className)} <span class="soft">${used.length}</span></summary><ul>${files}</ul></details>`;
   });
   return section(`The ${splits.train.length} shots`, `<div class="card">${byClass.join("")}</div>`);
 }
-
-const section = (title: string, content: string): string => `<section><h2>${title}</h2>${content}</section>`;
-
-/** A text from outside that keeps its own reading direction. */
-const name = (text: string): string => `<bdi>${html(text)}</bdi>`;
 
 const fixed = (value: number, digits = 2): string => value.toFixed(digits);
 

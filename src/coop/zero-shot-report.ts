@@ -1,10 +1,8 @@
-import { confusionChart, html } from "./report-charts.ts";
-import { STYLE } from "./report-style.ts";
+import { html } from "./report-charts.ts";
+import { confusionPanel } from "./report-confusion.ts";
+import { noteList, reportPage, section } from "./report-page.ts";
 import { shellCommand } from "./run-card.ts";
-import { type Confusion, percent, worstPairs } from "./score.ts";
-
-/** Up to this many labels the confusion matrix is drawn; beyond, only its worst pairs are listed. */
-const MOST_DRAWN = 40;
+import { type Confusion, percent } from "./score.ts";
 
 /** What `coop zero-shot DIR` found. */
 export interface ZeroShotResult {
@@ -25,7 +23,7 @@ export interface ZeroShotResult {
   readonly notes: readonly string[];
 }
 
-/** One page that needs nothing else, neither scripts nor the network. */
+/** Its page. */
 export function zeroShotReport(result: ZeroShotResult): string {
   const { title, command, model, templates, pictures, labels, confusion, top1, topK, perClass, notes } = result;
   const [low, high] = top1.interval;
@@ -39,34 +37,17 @@ export function zeroShotReport(result: ZeroShotResult): string {
     ["mean of the classes", percent(result.meanPerClass), ""],
   ];
   const classes = perClass.map((c) => [c.label, percent(c.accuracy), `${c.correct} of ${c.total}`]);
-  const pairs = worstPairs(confusion, 10).map((p) => [labels[p.row], labels[p.column], `${p.count} of ${p.total}`]);
-  const chart =
-    labels.length <= MOST_DRAWN
-      ? `<div class="card">${confusionChart(confusion, labels, "What each class was taken for")}</div>`
-      : "";
-  const mistakes = pairs.length
-    ? `<div class="card pairs">${table(["class", "taken for", "pictures"], pairs)}</div>`
-    : "<p>No picture was taken for another class.</p>";
   const used = templates.map((template) => `<code>${html(template)}</code>`).join(", ");
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${html(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>${html(title)}</h1>
-<p class="soft">${html([model, `${labels.length} labels`, `pictures: ${pictures}`].join(" · "))}</p>
-<p class="soft">Asked with ${used}${templates.length > 1 ? ", their features averaged" : ""}.</p>
-<div class="card">${table(["", "accuracy", "95 % interval"], scores)}</div>
-${notes.length ? `<ul class="soft">${notes.map((note) => `<li>${html(note)}</li>`).join("")}</ul>` : ""}
-<section><h2>Class by class</h2><div class="card scroll">${table(["class", "accuracy", "right"], classes)}</div></section>
-<section><h2>What is confused</h2><div class="confusion">${chart}${mistakes}</div></section>
-<section><h2>How it was made</h2><div class="card"><pre>${html(shellCommand(command))}</pre></div></section>
-</body>
-</html>
-`;
+  return reportPage({
+    title,
+    about: [model, `${labels.length} labels`, `pictures: ${pictures}`],
+    body: [
+      `<p class="soft">Asked with ${used}${templates.length > 1 ? ", their features averaged" : ""}.</p>`,
+      `<div class="card">${table(["", "accuracy", "95 % interval"], scores)}</div>`,
+      noteList(notes),
+      section("Class by class", `<div class="card scroll">${table(["class", "accuracy", "right"], classes)}</div>`),
+      section("What is confused", confusionPanel(confusion, labels, "What each class was taken for")),
+      section("How it was made", `<div class="card"><pre>${html(shellCommand(command))}</pre></div>`),
+    ],
+  });
 }

@@ -1,5 +1,5 @@
 import { html } from "../report-charts.ts";
-import { STYLE } from "../report-style.ts";
+import { reportPage, section } from "../report-page.ts";
 import { type Ablation, initAblation, lengthAblation, placeAblation } from "./ablations.ts";
 import { curves, gains, legend, lines, type Series, seriesOf } from "./figures.ts";
 import { openPlotter, type Plotter } from "./plots.ts";
@@ -53,25 +53,8 @@ export async function experimentReport(
     section("Cost", costTable(cells)),
   ];
   const intro = `${results.length} runs with ${about(({ model }) => `${model.name} (${model.sha256.slice(0, 12)})`)}; coop ${about(({ coop }) => coop)} on ${about(({ adapter }) => adapter)}. Every number comes from ${source}.`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${html(title)}</title>
-<style>${STYLE}${OWN_STYLE}</style>
-</head>
-<body>
-<h1>${html(title)}</h1>
-<p class="soft">${html(intro)}</p>
-${body.filter((part) => part !== "").join("\n")}
-</body>
-</html>
-`;
+  return reportPage({ title, about: [intro], style: OWN_STYLE, body });
 }
-
-const section = (title: string, content: string | undefined): string =>
-  content ? `<section><h2>${html(title)}</h2>\n${content}</section>` : "";
 
 const figure = (title: string, drawn: string, note = ""): string =>
   `<figure class="card"><figcaption><h3>${html(title)}</h3>${note && `<p class="soft">${html(note)}</p>`}</figcaption>${drawn}</figure>`;
