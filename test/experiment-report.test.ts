@@ -102,7 +102,7 @@ test("the page: right numbers in tables and figures, and nothing from elsewhere"
   const page = await experimentReport(RESULTS, { title: "<b>Try & see", source: "results.jsonl" });
   assert.doesNotMatch(page, /<script|<link|<img|href=|src=|NaN|undefined|\[object/);
   assert.doesNotMatch(page.replaceAll("http://www.w3.org/2000/svg", ""), /https?:/);
-  assert.match(page, /<h1>&lt;b&gt;Try &amp; see<\/h1>/);
+  assert.match(page, /<h1><bdi>&lt;b&gt;Try &amp; see<\/bdi><\/h1>/);
   assert.match(page, new RegExp(`${RESULTS.length} runs with tiny-clip \\(000000000000\\)`));
 
   const accuracies = rowsOf(page, /^Accuracy in percent, mean ± population/);
