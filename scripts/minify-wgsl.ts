@@ -25,7 +25,7 @@ export function minifyWgsl(source: string): string {
   let text = "";
   let before: Token | undefined;
   for (const [i, token] of tokens.entries()) {
-    const written = isMember(tokens, i) ? token.text : (short.get(token.text) ?? token.text);
+    const written = isFixed(tokens, i) ? token.text : (short.get(token.text) ?? token.text);
     text += before && mustPart(before, token) ? ` ${written}` : written;
     before = token;
   }
@@ -53,8 +53,9 @@ const mustPart = (a: Token, b: Token): boolean =>
     ? b.apart && /[-+*/%&|^<>=!]/.test(a.text) && /[-+*/%&|^<>=!]/.test(b.text)
     : true;
 
-/** `x` in `value.x`, which belongs to the type of the value. */
-const isMember = (tokens: readonly Token[], i: number): boolean => tokens[i - 1]?.text === ".";
+/** `x` in `value.x`, which belongs to the type of the value; `group` in `@group(0)` and `position` in `@builtin(position)`. */
+const isFixed = (tokens: readonly Token[], i: number): boolean =>
+  [".", "@"].includes(tokens[i - 1]?.text) || (tokens[i - 1]?.text === "(" && tokens[i - 2]?.text === "builtin");
 
 /** A short name, used nowhere else in the shader, for each name that is declared in functions only. */
 function shortNames(tokens: readonly Token[]): Map<string, string> {
@@ -73,7 +74,7 @@ function shortNames(tokens: readonly Token[]): Map<string, string> {
     if (text === "struct") fields = true;
     else if (text === "}") fields = false;
     if (kind !== "name") continue;
-    if (!isMember(tokens, i)) uses.set(text, (uses.get(text) ?? 0) + 1);
+    if (!isFixed(tokens, i)) uses.set(text, (uses.get(text) ?? 0) + 1);
     const declares = ["let", "var", "const"].includes(behind!) || followsVar(tokens, i);
     if (fields || ["fn", "struct", "alias", "override"].includes(behind!)) outer.add(text);
     else if (depth === 0 && declares) outer.add(text);
@@ -86,13 +87,21 @@ function shortNames(tokens: readonly Token[]): Map<string, string> {
 
 /** Whether `var<uniform>` or the like stands before a name. */
 const followsVar = (tokens: readonly Token[], name: number): boolean =>
-  /\bvar<\w+(,\w+)?>$/.test(tokens.slice(Math.max(0, name - 6), name).map(({ text }) => text).join(""));
+  /\bvar<\w+(,\w+)?>$/.test(
+    tokens
+      .slice(Math.max(0, name - 6), name)
+      .map(({ text }) => text)
+      .join(""),
+  );
 
 /** a, b, …, Z, aa, ab, … without those that are taken. */
 function* shortest(taken: ReadonlySet<string>): Generator<string, never> {
   const letters = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"];
   for (let length = 1; ; length++) {
-    const words = Array.from({ length }).reduce<string[]>((ends) => ends.flatMap((e) => letters.map((l) => e + l)), [""]);
+    const words = Array.from({ length }).reduce<string[]>(
+      (ends) => ends.flatMap((e) => letters.map((l) => e + l)),
+      [""],
+    );
     yield* words.filter((word) => !taken.has(word) && !RESERVED.has(word));
   }
 }

@@ -8,13 +8,17 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** What is measured, and the most that it may be, in KB. */
 const MEASURED = [
   { name: "`coop`", code: 'export * from "./src/index.ts"', limit: 30 },
-  { name: "with `coop/clip`", code: 'export * from "./src/index.ts"; export * as c from "./src/clip/index.ts"', limit: 60 },
+  {
+    name: "with `coop/clip`",
+    code: 'export * from "./src/index.ts"; export * as c from "./src/clip/index.ts"',
+    limit: 60,
+  },
   {
     name: "and `coop/prompt`: everything",
     code: 'export * from "./src/index.ts"; export * as c from "./src/clip/index.ts"; export * as p from "./src/coop/index.ts"',
     limit: 90,
   },
-  { name: "`import { add } from \"coop\"` alone", code: 'export { add } from "./src/index.ts"', limit: 30 },
+  { name: '`import { add } from "coop"` alone', code: 'export { add } from "./src/index.ts"', limit: 30 },
 ];
 
 export interface Size {
@@ -82,7 +86,9 @@ async function chunks(contents: string): Promise<Chunk[]> {
 
 /** The table of README.md. */
 export function sizeTable(all: readonly Size[]): string {
-  const rows = all.map(({ name, now, later }) => `| ${name} | ${now.toFixed(1)} KB | ${later ? `${later.toFixed(1)} KB` : ""} |`);
+  const rows = all.map(
+    ({ name, now, later }) => `| ${name} | ${now.toFixed(1)} KB | ${later ? `${later.toFixed(1)} KB` : ""} |`,
+  );
   return ["| | at once | later, where needed |", "|---|---|---|", ...rows].join("\n");
 }
 

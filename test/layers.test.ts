@@ -33,7 +33,11 @@ function importsOf(file: string): Import[] {
     ...text.matchAll(/^(?:import|export)\s+([^;"'=()]*?)\s*from\s+["']([^"']+)["']/gm),
     ...text.matchAll(/^import\s*()["']([^"']+)["']/gm),
   ].map(([, what, to]) => ({ to, erased: /^type\b/.test(what) }));
-  const calls = [...text.matchAll(/\bimport\(\s*["'`]([^"'`]+)["'`]\s*\)/g)].map(([, to]) => ({ to, erased: false, light: true }));
+  const calls = [...text.matchAll(/\bimport\(\s*["'`]([^"'`]+)["'`]\s*\)/g)].map(([, to]) => ({
+    to,
+    erased: false,
+    light: true,
+  }));
   return [...statements.map((one) => ({ ...one, light: one.erased })), ...calls].map((one) => ({
     ...one,
     from: file,

@@ -1,7 +1,17 @@
 // The package as a user gets it: packed, installed into an empty folder, and used from there.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, normalize, relative } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -67,10 +77,19 @@ async function install(): Promise<void> {
 before(
   async () => {
     mkdirSync(source);
-    for (const name of ["package.json", "tsconfig.json", "tsconfig.build.json", "README.md", "LICENSE", ...manifest.files])
+    for (const name of [
+      "package.json",
+      "tsconfig.json",
+      "tsconfig.build.json",
+      "README.md",
+      "LICENSE",
+      ...manifest.files,
+    ])
       if (name !== "dist") cpSync(join(ROOT, name), join(source, name), { recursive: true });
     symlinkSync(join(ROOT, "node_modules"), join(source, "node_modules"));
-    const [{ filename }] = JSON.parse(await works("npm", ["pack", "--silent", "--json", "--pack-destination", temp], source));
+    const [{ filename }] = JSON.parse(
+      await works("npm", ["pack", "--silent", "--json", "--pack-destination", temp], source),
+    );
     tarball = join(temp, filename);
     await install();
   },
@@ -83,16 +102,25 @@ describe("the package", { timeout: TIMEOUT }, () => {
     const files = readdirSync(installed, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => relative(installed, join(entry.parentPath, entry.name)));
-    const allowed = /^(dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.ts|docs\/.*|models\/tiny-clip\/[^/]*|(package\.json|README\.md|CHANGELOG\.md|LICENSE))$/;
-    assert.deepEqual(files.filter((file) => !allowed.test(file) || /\.test\./.test(file)), []);
+    const allowed =
+      /^(dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.ts|docs\/.*|models\/tiny-clip\/[^/]*|(package\.json|README\.md|CHANGELOG\.md|LICENSE))$/;
+    assert.deepEqual(
+      files.filter((file) => !allowed.test(file) || /\.test\./.test(file)),
+      [],
+    );
     assert.ok(files.includes("models/tiny-clip/model.safetensors") && files.includes("docs/cli.md"));
-    const built = files.filter((file) => /^src\/.*\.ts$/.test(file)).map((file) => file.replace(/^src\/(.*)\.ts$/, "dist/$1"));
+    const built = files
+      .filter((file) => /^src\/.*\.ts$/.test(file))
+      .map((file) => file.replace(/^src\/(.*)\.ts$/, "dist/$1"));
     for (const file of built)
-      for (const end of [".js", ".js.map", ".d.ts", ".d.ts.map"]) assert.ok(files.includes(file + end), `no ${file}${end}`);
+      for (const end of [".js", ".js.map", ".d.ts", ".d.ts.map"])
+        assert.ok(files.includes(file + end), `no ${file}${end}`);
   });
 
   test("source maps lead to files in it", () => {
-    const maps = readdirSync(join(installed, "dist"), { recursive: true, encoding: "utf8" }).filter((f) => f.endsWith(".map"));
+    const maps = readdirSync(join(installed, "dist"), { recursive: true, encoding: "utf8" }).filter((f) =>
+      f.endsWith(".map"),
+    );
     assert.ok(maps.length > 100);
     for (const name of maps) {
       const path = join(installed, "dist", name);
@@ -106,7 +134,10 @@ describe("the package", { timeout: TIMEOUT }, () => {
 
   test("publint finds nothing", async () => {
     const { messages, pkg } = await publint({ pkgDir: installed, pack: false, strict: true });
-    assert.deepEqual(messages.map((message) => formatMessage(message, pkg)), []);
+    assert.deepEqual(
+      messages.map((message) => formatMessage(message, pkg)),
+      [],
+    );
   });
 
   test("the types are those of the code: attw finds nothing", async () => {
@@ -139,7 +170,16 @@ matmul([2, 3], slope);
       mkdirSync(folder);
       writeFileSync(join(folder, "app.ts"), consumer);
       const lib = ["ES2023", "DOM", "DOM.Iterable", "DOM.AsyncIterable", "ESNext.Disposable"];
-      const options = { module, moduleResolution, lib, target: "ES2023", types: [], strict: true, noEmit: true, skipLibCheck: false };
+      const options = {
+        module,
+        moduleResolution,
+        lib,
+        target: "ES2023",
+        types: [],
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+      };
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["app.ts"] }));
       await works(bin("tsc"), ["-p", folder], app);
     });
