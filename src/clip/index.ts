@@ -80,7 +80,8 @@ export {
 } from "./source.ts";
 export { DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, TEMPLATE_DATASETS, templatesFor } from "./templates.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
-export { isTorchFile, openTorchFile } from "./torch-file.ts";
+export { isTorchFile, openTorchFile } from "./torch.ts";
+export type { TorchCheckpoint, TorchOptions } from "./torch-file.ts";
 export {
   embedTokens,
   encodeEmbeddings,

@@ -119,10 +119,7 @@ export {
   transfer,
 } from "./protocols.ts";
 export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
-export { type ReferencePrompt, readReferencePrompt, referenceCheckpoint } from "./reference-prompt.ts";
 export { projected, withKnowledge, withProjection } from "./regularised.ts";
-export { type Report, reportHtml } from "./report.ts";
-export { type CardOptions, runCard } from "./run-card.ts";
 export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig, type SavedConfig } from "./run-config.ts";
 export {
   adapterModel,
