@@ -13,9 +13,9 @@ export function embedded(): string {
   const name = (file: string) => file.replace(".wgsl", "").replace(/-(\w)/g, (_, c: string) => c.toUpperCase());
   const entries = files.map((file) => {
     const text = minifyWgsl(readFileSync(new URL(`shaders/${file}`, root), "utf8"));
-    return `export const ${name(file)} =\n  ${JSON.stringify(text)};\n`;
+    return `export const ${name(file)} = \`${text}\`;\n`;
   });
-  return `// Made from shaders/*.wgsl by \`npm run shaders\`, without comments and with short names; edit those.\n${entries.join("")}`;
+  return `// Made from shaders/*.wgsl by \`npm run shaders\`, without comments and white space; edit those.\n${entries.join("")}`;
 }
 
 export const target = new URL("src/tensor/shaders.ts", root);

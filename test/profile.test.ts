@@ -11,6 +11,7 @@ import {
   profile,
   programText,
 } from "../src/profile.ts";
+import { prepareDebug } from "../src/tensor/debugging.ts";
 import { add, compile, exp, gather, matmul, mul, softmax, sum, type Tensor, tensor } from "../src/tensor/index.ts";
 
 const numbers = (rows: number, columns: number, salt = 1): Tensor =>
@@ -193,6 +194,7 @@ describe("DEBUG=coop", () => {
     process.env.DEBUG = debug;
     console.error = (line: string) => lines.push(line);
     try {
+      await prepareDebug();
       const f = compile((x: Tensor, w: Tensor) => softmax(residual(x, w)), { name: "small", kernelsOnly: true });
       await f(numbers(4, 8), numbers(8, 8)).data();
     } finally {
