@@ -56,13 +56,6 @@ export {
   type OnEpoch,
   type Recipe,
 } from "./fit.ts";
-export {
-  type FittedSeeds,
-  type SeededExamples,
-  type SeedsRecipe,
-  type SeedsTrainer,
-  seedsTrainer,
-} from "./fit-seeds.ts";
 export type { Item } from "./folder.ts";
 export {
   type FittedProbe,
