@@ -4,7 +4,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { wordLevelTokenizerJson } from "../src/clip/index.ts";
+import { wordLevelTokenizerJson } from "../src/clip/word-tokenizer.ts";
 import { random } from "./data.ts";
 
 /** Pictures for a model's image tower. */

@@ -4,14 +4,8 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fileBytes } from "../src/clip/bytes.ts";
-import {
-  type ClipParams,
-  classFeatures,
-  imageFeatures,
-  initClip,
-  loadClip,
-  openSafetensors,
-} from "../src/clip/index.ts";
+import { type ClipParams, classFeatures, imageFeatures, loadClip, openSafetensors } from "../src/clip/index.ts";
+import { initClip } from "../src/clip/init.ts";
 import { preprocess } from "../src/clip/preprocess.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { writeModelFolder } from "../src/coop/model-folder.ts";

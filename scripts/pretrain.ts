@@ -3,7 +3,8 @@
 // optimizer's state: a run that was stopped goes on exactly where its last checkpoint was.
 import { parseArgs } from "node:util";
 import { adamw, cosine, linearWarmup } from "../src/autograd/index.ts";
-import { initClip, loadTokenizer, textBatch } from "../src/clip/index.ts";
+import { loadTokenizer, textBatch } from "../src/clip/index.ts";
+import { initClip } from "../src/clip/init.ts";
 import { normalise } from "../src/clip/preprocess.ts";
 import { pretrain } from "../src/coop/pretrain.ts";
 import { progress } from "../src/coop/progress.ts";

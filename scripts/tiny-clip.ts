@@ -1,5 +1,7 @@
 // What the tiny CLIP is: shared by its training (pretrain.ts) and by what writes it down (model-card.ts).
-import { type ClipConfig, type PreprocessOptions, wordLevelTokenizerJson } from "../src/clip/index.ts";
+
+import type { ClipConfig, PreprocessOptions } from "../src/clip/index.ts";
+import { wordLevelTokenizerJson } from "../src/clip/word-tokenizer.ts";
 import { PICTURE_SIZE, vocabulary } from "../src/world/index.ts";
 
 export const MODEL_DIR = "models/tiny-clip";

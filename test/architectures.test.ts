@@ -1,7 +1,8 @@
 // Sizes and parameter counts of the published models, and what a checkpoint's shapes say of them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ARCHITECTURES, type ClipConfig } from "../src/clip/index.ts";
+import { ARCHITECTURES } from "../src/clip/architectures.ts";
+import type { ClipConfig } from "../src/clip/index.ts";
 import { inferConfig } from "../src/clip/infer-config.ts";
 import { namesFor, namesIn, parameterTable, type Stored } from "../src/clip/layouts.ts";
 import { FormatError } from "../src/tensor/errors.ts";

@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adamw, valueAndGrad } from "../src/autograd/index.ts";
-import {
-  type ClipConfig,
-  type ClipParams,
-  clampLogitScale,
-  contrastiveLoss,
-  initClip,
-  MAX_LOGIT_SCALE,
-  pretrainLoss,
-  textBatch,
-} from "../src/clip/index.ts";
+import { clampLogitScale, contrastiveLoss, MAX_LOGIT_SCALE, pretrainLoss } from "../src/clip/contrastive.ts";
+import { type ClipConfig, type ClipParams, textBatch } from "../src/clip/index.ts";
+import { initClip } from "../src/clip/init.ts";
 import { compile, device, key, read, tensor } from "../src/tensor/index.ts";
 import { forEachLeaf } from "../src/tensor/tree.ts";
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { wordLevelTokenizerJson } from "../src/clip/index.ts";
+import { wordLevelTokenizerJson } from "../src/clip/word-tokenizer.ts";
 import { makeModel } from "./make-model.mjs";
 
 const LOAD = `

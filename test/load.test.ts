@@ -16,11 +16,11 @@ import {
   openSafetensors,
   storeWeights,
   type TensorToStore,
-  wordLevelTokenizerJson,
   writeSafetensors,
 } from "../src/clip/index.ts";
 import { inferConfig } from "../src/clip/infer-config.ts";
 import { loadWeights } from "../src/clip/weights.ts";
+import { wordLevelTokenizerJson } from "../src/clip/word-tokenizer.ts";
 import { FormatError, InputError } from "../src/tensor/errors.ts";
 import { floatToHalf } from "../src/tensor/half.ts";
 import { device, read, tensor } from "../src/tensor/index.ts";

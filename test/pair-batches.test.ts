@@ -9,7 +9,6 @@ import { type TestContext, test } from "node:test";
 import sharp from "sharp";
 import {
   clipPreprocess,
-  commonWords,
   loadTokenizer,
   type Picture,
   preprocess,
@@ -17,9 +16,9 @@ import {
   preprocessJson,
   readPreprocess,
   safetensorsPieces,
-  wordLevelTokenizerJson,
   writeSafetensors,
 } from "../src/clip/index.ts";
+import { commonWords, wordLevelTokenizerJson } from "../src/clip/word-tokenizer.ts";
 import { orderedBatches, pairBatches } from "../src/coop/pair-batches.ts";
 import { openPairs } from "../src/coop/pairs.ts";
 import { loadTraining, saveTraining } from "../src/coop/training-state.ts";

@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { memoryBytes } from "../src/clip/bytes.ts";
 import { parsePickle } from "../src/clip/pickle.ts";
 import { PickleClass, type PickleRules } from "../src/clip/pickle-values.ts";
-import { openTorchFile } from "../src/clip/torch-file.ts";
+import { openTorchFile } from "../src/clip/torch.ts";
 import { torchRules } from "../src/clip/torch-values.ts";
 import { FormatError } from "../src/tensor/errors.ts";
 import { SEED } from "./gpu-settings.ts";

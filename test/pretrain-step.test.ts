@@ -4,24 +4,19 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { valueAndGrad } from "../src/autograd/index.ts";
 import { memoryBytes } from "../src/clip/bytes.ts";
+import { type BatchPiece, cachedGradients } from "../src/clip/cached-gradients.ts";
+import { type PairBatch, pretrainLoss } from "../src/clip/contrastive.ts";
 import {
-  type BatchPiece,
   type ClipConfig,
   type ClipParams,
-  cachedGradients,
-  decays,
-  initClip,
   openSafetensors,
-  type PairBatch,
-  pretrainLoss,
-  pretrainOptimizer,
-  pretrainStep,
   storeWeights,
-  type TrainingState,
   textBatch,
   writeSafetensors,
 } from "../src/clip/index.ts";
 import { inferConfig } from "../src/clip/infer-config.ts";
+import { initClip } from "../src/clip/init.ts";
+import { decays, pretrainOptimizer, pretrainStep, type TrainingState } from "../src/clip/pretrain-step.ts";
 import { loadWeights } from "../src/clip/weights.ts";
 import { add, compile, device, foldIn, key, normal, read, type Tensor, tensor, treeMap } from "../src/tensor/index.ts";
 import { forEachLeaf } from "../src/tensor/tree.ts";

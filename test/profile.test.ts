@@ -3,23 +3,16 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { checkpoint, grad, sgd, valueAndGrad } from "../src/autograd/index.ts";
 import {
-  add,
   chromeTrace,
-  compile,
-  exp,
-  gather,
   graphText,
-  matmul,
-  mul,
   type ProfileReport,
   planText,
   printProfile,
   profile,
-  softmax,
-  sum,
-  type Tensor,
-  tensor,
-} from "../src/tensor/index.ts";
+  programText,
+} from "../src/profile.ts";
+import { prepareDebug } from "../src/tensor/debugging.ts";
+import { add, compile, exp, gather, matmul, mul, softmax, sum, type Tensor, tensor } from "../src/tensor/index.ts";
 
 const numbers = (rows: number, columns: number, salt = 1): Tensor =>
   tensor(
@@ -201,6 +194,7 @@ describe("DEBUG=coop", () => {
     process.env.DEBUG = debug;
     console.error = (line: string) => lines.push(line);
     try {
+      await prepareDebug();
       const f = compile((x: Tensor, w: Tensor) => softmax(residual(x, w)), { name: "small", kernelsOnly: true });
       await f(numbers(4, 8), numbers(8, 8)).data();
     } finally {
@@ -231,7 +225,7 @@ describe("DEBUG=coop", () => {
   });
 });
 
-test("inspect() prints the launches and the plan; buffers that take turns share a line", async () => {
+test("the launches and the plan of inspect() as text; buffers that take turns share a line", async () => {
   const f = compile(
     (x: Tensor, w: Tensor) => {
       let y = x;
@@ -242,6 +236,6 @@ test("inspect() prints the launches and the plan; buffers that take turns share 
   );
   await f(numbers(4, 8), numbers(8, 8)).data();
   const [report] = f.inspect();
-  assert.match(String(report), /0 +matmul[\s\S]*\n7 +softmax/);
+  assert.match(programText(report), /0 +matmul[\s\S]*\n7 +softmax/);
   assert.match(planText(report.plan), /slot 0 +128 B +b0 b2 b4 b6\n/);
 });

@@ -1,6 +1,7 @@
 // A small CLIP without a vocabulary, and class names for it, of which many begin alike.
 import fc from "fast-check";
-import { type Clip, type ClipConfig, initClip, makeClip } from "../src/clip/index.ts";
+import { type Clip, type ClipConfig, makeClip } from "../src/clip/index.ts";
+import { initClip } from "../src/clip/init.ts";
 import { key, normal, type Tensor, treeMap } from "../src/tensor/index.ts";
 
 const config: ClipConfig = {

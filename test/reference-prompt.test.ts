@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileBytes, memoryBytes } from "../src/clip/bytes.ts";
 import { type Clip, loadClip } from "../src/clip/index.ts";
-import { openTorchFile } from "../src/clip/torch-file.ts";
+import { openTorchFile } from "../src/clip/torch.ts";
 import { type TorchValue, writeTorchFile } from "../src/clip/torch-write.ts";
 import { readZip } from "../src/clip/zip.ts";
 import {

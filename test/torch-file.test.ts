@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { type ByteSource, fileBytes, memoryBytes } from "../src/clip/bytes.ts";
 import type { Checkpoint } from "../src/clip/checkpoint.ts";
 import { writeSafetensors } from "../src/clip/safetensors.ts";
-import { isTorchFile, openTorchFile } from "../src/clip/torch-file.ts";
+import { isTorchFile, openTorchFile } from "../src/clip/torch.ts";
 import { FormatError } from "../src/tensor/errors.ts";
 import { SEED } from "./gpu-settings.ts";
 import * as w from "./torch-writer.ts";

@@ -1,19 +1,18 @@
+import { ARCHITECTURES } from "../clip/architectures.ts";
 import { fileBytes } from "../clip/bytes.ts";
 import {
-  ARCHITECTURES,
   type ClipConfig,
   type ClipParams,
   clipPreprocess,
-  commonWords,
-  initClip,
   loadClip,
   loadTokenizer,
   type PreprocessOptions,
   readConfig,
   type Tokenizer,
-  wordLevelTokenizerJson,
 } from "../clip/index.ts";
+import { initClip } from "../clip/init.ts";
 import { readJson } from "../clip/read-file.ts";
+import { commonWords, wordLevelTokenizerJson } from "../clip/word-tokenizer.ts";
 import { key } from "../tensor/index.ts";
 import type { Input } from "./command.ts";
 import { modelName, modelSource } from "./model.ts";

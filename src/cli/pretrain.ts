@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import { cosine, linearWarmup } from "../autograd/index.ts";
 import { oneLine } from "../clip/bytes.ts";
-import { pretrainOptimizer, type TrainingState } from "../clip/index.ts";
+import { pretrainOptimizer, type TrainingState } from "../clip/pretrain-step.ts";
 import { writeModelFolder } from "../coop/model-folder.ts";
 import { pairBatches } from "../coop/pair-batches.ts";
 import { pairScorer } from "../coop/pair-scores.ts";

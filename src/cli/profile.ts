@@ -2,16 +2,9 @@ import { writeFile } from "node:fs/promises";
 import type { Clip } from "../clip/index.ts";
 import { fitPrompt } from "../coop/fit.ts";
 import { promptLearner } from "../coop/prompt-learner.ts";
+import { chromeTrace, type ProfileReport, printProfile, profile, startProfilingDevice } from "../profile.ts";
 import { InputError } from "../tensor/errors.ts";
-import {
-  chromeTrace,
-  free,
-  type ProfileReport,
-  printProfile,
-  profile,
-  startProfilingDevice,
-  tensor,
-} from "../tensor/index.ts";
+import { free, tensor } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
 import { modelName, openModel } from "./model.ts";
 

@@ -1,4 +1,3 @@
-export { ARCHITECTURES } from "./architectures.ts";
 export { COOP_VIEWS, randomView, type View, type ViewOptions } from "./augment.ts";
 export {
   applyLinear,
@@ -8,7 +7,6 @@ export {
   type Projected,
   project,
 } from "./block.ts";
-export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder } from "./cached-gradients.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {
   type ClipConfig,
@@ -18,18 +16,8 @@ export {
   type TransformerConfig,
   type VisionConfig,
 } from "./config.ts";
-export {
-  clampLogitScale,
-  contrastiveLoss,
-  MAX_LOGIT_SCALE,
-  type PairBatch,
-  type PairFeatures,
-  pairFeatures,
-  pretrainLoss,
-  similarityLogits,
-} from "./contrastive.ts";
+export { similarityLogits } from "./contrastive.ts";
 export { type Crop, cropBatch } from "./crop-batch.ts";
-export { initClip } from "./init.ts";
 export { type LoadOptions, loadClip } from "./load.ts";
 export type { BlockParams, ClipParams, LinearParams, NormParams, TextParams, VisionParams } from "./params.ts";
 export {
@@ -50,14 +38,6 @@ export {
   readPreprocess,
   resizeBox,
 } from "./preprocess.ts";
-export {
-  decays,
-  type PretrainStep,
-  pretrainOptimizer,
-  pretrainStep,
-  type StepOptions,
-  type TrainingState,
-} from "./pretrain-step.ts";
 export { type PackedSequences, type PackOptions, packSequences, type SequenceRows } from "./rows.ts";
 export {
   openSafetensors,
@@ -80,7 +60,8 @@ export {
 } from "./source.ts";
 export { DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, TEMPLATE_DATASETS, templatesFor } from "./templates.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
-export { isTorchFile, openTorchFile } from "./torch-file.ts";
+export { isTorchFile, openTorchFile } from "./torch.ts";
+export type { TorchCheckpoint, TorchOptions } from "./torch-file.ts";
 export {
   embedTokens,
   encodeEmbeddings,
@@ -92,5 +73,4 @@ export {
   trainImage,
 } from "./towers.ts";
 export { storeWeights } from "./weights.ts";
-export { commonWords, wordLevelTokenizerJson } from "./word-tokenizer.ts";
 export { classFeatures, classify, ensembleFeatures, templateFeatures } from "./zero-shot.ts";

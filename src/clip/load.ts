@@ -3,9 +3,7 @@ import { device } from "../tensor/index.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Clip, makeClip } from "./clip.ts";
 import { type ClipConfig, readConfig } from "./config.ts";
-import { inferConfig } from "./infer-config.ts";
 import { isHuggingFace } from "./layouts.ts";
-import { type OpenClipConfig, readOpenClipConfig } from "./open-clip-config.ts";
 import { openTokenizer } from "./open-tokenizer.ts";
 import { openWeights } from "./open-weights.ts";
 import { clipPreprocess, type PreprocessOptions, readPreprocess } from "./preprocess.ts";
@@ -54,41 +52,17 @@ interface Description {
 }
 
 /** Sizes, activation and preprocessing: from Hugging Face's or open_clip's configuration, or the shapes alone. */
-async function describe(files: ModelFiles, { tensors, name }: Checkpoint, file: string): Promise<Description> {
-  if (isHuggingFace(tensors)) {
+async function describe(files: ModelFiles, checkpoint: Checkpoint, file: string): Promise<Description> {
+  if (isHuggingFace(checkpoint.tensors)) {
     const json = await readJson(files, "config.json");
     if (json === undefined)
       throw missingFile(files, "config.json", "there is no config.json in it; Hugging Face's layout has one");
     const config = readConfig(json, `${files.name}/config.json`);
     return { config, pixels: await pixelsOf(files, config) };
   }
-  const given = await readJson(files, "open_clip_config.json");
-  if (given === undefined) {
-    if (files.layout === "open_clip" || file.startsWith("open_clip"))
-      throw missingFile(
-        files,
-        "open_clip_config.json",
-        "there is no open_clip_config.json in it; without one nothing says whether the model uses GELU or QuickGELU",
-      );
-    const config = inferConfig(tensors, name);
-    return { config, pixels: await pixelsOf(files, config) };
-  }
-  const openClip = readOpenClipConfig(given, `${files.name}/open_clip_config.json`);
-  const config = inferConfig(tensors, name, openClip);
-  agree(`${files.name}/open_clip_config.json`, config, openClip);
-  const { mean, std } = openClip;
-  return { config, pixels: { ...clipPreprocess(config.vision.imageSize), mean, std } };
-}
-
-function agree(name: string, { embedDim, vision }: ClipConfig, given: OpenClipConfig): void {
-  const wrong = [
-    ["embed_dim", given.embedDim, embedDim] as const,
-    ["vision_cfg.image_size", given.imageSize, vision.imageSize] as const,
-  ].filter(([, says, is]) => says !== is);
-  if (wrong.length > 0)
-    throw new FormatError(
-      `${name} and the weights are not of one model: ${wrong.map(([key, says, is]) => `${key} is ${says}, the weights have ${is}`).join("; ")}`,
-    );
+  const { describeOther } = await import("./load-other.ts");
+  const { config, pixels } = await describeOther(files, checkpoint, file);
+  return { config, pixels: pixels ?? (await pixelsOf(files, config)) };
 }
 
 async function pixelsOf(files: ModelFiles, { vision: { imageSize } }: ClipConfig): Promise<PreprocessOptions> {

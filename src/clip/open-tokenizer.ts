@@ -1,5 +1,4 @@
 import { FormatError } from "../tensor/errors.ts";
-import { clipTokenizerJson } from "./bpe.ts";
 import type { TextConfig } from "./config.ts";
 import { readJson, readText } from "./read-file.ts";
 import { type FetchOptions, type ModelFiles, modelFiles } from "./source.ts";
@@ -37,7 +36,9 @@ async function findTokenizer(
   if (own !== undefined) return { json: own as object, name: `${files.name}/tokenizer.json` };
   for (const file of [MERGES, `${MERGES}.gz`]) {
     const merges = await readText(files, file);
-    if (merges !== undefined) return { json: clipTokenizerJson(merges), name: `${files.name}/${file}` };
+    if (merges === undefined) continue;
+    const { clipTokenizerJson } = await import("./bpe.ts");
+    return { json: clipTokenizerJson(merges), name: `${files.name}/${file}` };
   }
   const wanted = `${files.name}: there is no tokenizer.json in it, nor CLIP's ${MERGES}.gz`;
   if (text.vocabularySize !== CLIP_VOCABULARY)

@@ -3,7 +3,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { readJson, sha256, sha256OfText } from "./read-file.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { type ModelFiles, missingFile, type OpenFile } from "./source.ts";
-import { isTorchFile, openTorchFile } from "./torch-file.ts";
+import { isTorchFile, openTorchFile } from "./torch.ts";
 
 /** The weights of a model, open until `close`. */
 export interface OpenWeights {

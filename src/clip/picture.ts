@@ -90,18 +90,7 @@ function checkPicture(bytes: Uint8Array, name: string, limits: PictureLimits): P
 
 async function builtInDecoder(): Promise<PictureDecoder> {
   if (typeof createImageBitmap === "function" && typeof OffscreenCanvas === "function") return decodeInBrowser;
-  const { default: sharp } = await import("sharp").catch((cause) => {
-    throw new InputError(
-      "Pictures are decoded by the package sharp, which is not installed: run `npm install sharp`.",
-      { cause },
-    );
-  });
-  return async (bytes, { width, height }) => {
-    const options = { failOn: "error", ignoreIcc: true, limitInputPixels: width * height } as const;
-    const image = sharp(bytes, options).removeAlpha().toColourspace("srgb").raw();
-    const { data, info } = await image.toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
-  };
+  return (await import("./picture-node.ts")).sharpDecoder();
 }
 
 async function decodeInBrowser(bytes: Uint8Array, { format }: PictureHeader): Promise<Picture> {

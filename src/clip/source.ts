@@ -1,5 +1,5 @@
-import { FormatError, InputError } from "../tensor/errors.ts";
-import { type ByteSource, blobBytes, fileBytes, oneLine } from "./bytes.ts";
+import { FormatError } from "../tensor/errors.ts";
+import { type ByteSource, blobBytes } from "./bytes.ts";
 import { BlobSink, receive } from "./download.ts";
 import { hasFiles, PageError, StatusError } from "./http.ts";
 import { checkFileName, hubName, hubPage, OPENAI_MODELS, openClipName, unknownSource } from "./model-names.ts";
@@ -50,40 +50,11 @@ export interface ModelFiles {
 
 /** A folder on disk (Node). */
 export async function folderFiles(path: string): Promise<ModelFiles> {
-  const kind = await kindOf(path);
-  if (!kind)
-    throw new InputError(
-      `${oneLine(path)}: there is no such model folder; give a folder with config.json, model.safetensors and tokenizer.json`,
-    );
-  if (kind === "file")
-    throw new InputError(`${oneLine(path)} is not a folder; give the folder that holds the model's files`);
-  const { join } = await import("node:path");
-  return {
-    name: path,
-    async open(file) {
-      const full = join(path, checkFileName(file));
-      return (await kindOf(full)) ? fileBytes(full) : undefined;
-    },
-  };
+  return (await import("./source-node.ts")).openFolder(path);
 }
 
-/** A weights file on disk and the files beside it (Node). */
-async function besideFile(path: string): Promise<ModelFiles> {
-  if (!WEIGHTS.test(path))
-    throw new InputError(
-      `${oneLine(path)} is no weights file by its name (.safetensors, .pt, .pth, .bin); give one, or the folder of a model`,
-    );
-  const { basename, dirname } = await import("node:path");
-  return { ...(await folderFiles(dirname(path))), name: path, weights: basename(path) };
-}
-
-const WEIGHTS = /\.(?:safetensors|pt|pth|bin)$/;
-
-async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
-  const { stat } = await import("node:fs/promises");
-  const info = await stat(path).catch(() => undefined);
-  return info && (info.isDirectory() ? "folder" : "file");
-}
+/** The name of a file of weights. */
+export const WEIGHTS = /\.(?:safetensors|pt|pth|bin)$/;
 
 /**
  * Files under an address, fetched whole and not kept: for the small models that a page ships with. Where the address is
@@ -136,8 +107,8 @@ export async function modelFiles(source: string, options: FetchOptions = {}): Pr
     return "sha256" in openClip
       ? openAiFiles(source, openClip, options)
       : hubFiles({ ...openClip, name: source, layout: "open_clip" }, options);
-  const kind = hasFiles ? await kindOf(source) : undefined;
-  if (kind) return kind === "folder" ? folderFiles(source) : besideFile(source);
+  const onDisk = hasFiles && (await (await import("./source-node.ts")).filesOnDisk(source));
+  if (onDisk) return onDisk;
   if (!hasFiles && /^\.{0,2}\//.test(source)) return urlFiles(source, options);
   return hubFiles({ ...(page ?? hubName(source) ?? unknownSource(source)), name: source }, options);
 }

@@ -4,30 +4,14 @@ import type { Checkpoint, StoredArray } from "./checkpoint.ts";
 import { parsePickle } from "./pickle.ts";
 import { DTYPE_BYTES, quote } from "./safetensors-layout.ts";
 import { gather, isContiguous, reach, type Strided } from "./strided.ts";
+import { isTorchFile, isZip } from "./torch.ts";
 import { MAX_PICKLE, readLegacyTorch, type TorchContents } from "./torch-legacy.ts";
 import { namedTensors, type PlainValue, plainValues } from "./torch-names.ts";
 import { torchRules } from "./torch-values.ts";
 import { readZip, type ZipEntry, zipDataOffset } from "./zip.ts";
 
-/** Whether a file that starts so (16 bytes will do) is one that PyTorch writes: a ZIP archive or a pickle. */
-export function isTorchFile(start: Uint8Array): boolean {
-  // a safetensors header of 640 bytes begins like a pickle: 80 02 00 00 00 00 00 00 7b
-  if (start[8] === 0x7b && start.subarray(4, 8).every((byte) => byte === 0)) return false;
-  return isZip(start) || (start[0] === 0x80 && start[1] >= 2 && start[1] <= 5);
-}
-
-/**
- * Opens a PyTorch checkpoint: a TorchScript archive (as OpenAI's CLIP files are), or what torch.save makes of a state
- * dict, alone or under "state_dict" or "model", in its ZIP format or the one before PyTorch 1.6. Names are those of the
- * state dict; a "module." before all of them is dropped. Nothing in the file is ever run: one that asks for more than
- * tensors and plain data is refused, as is a damaged one, with a FormatError that names the file and the byte.
- *
- * ```ts
- * const checkpoint = await openTorchFile(await fileBytes("ViT-B-32.pt"));
- * checkpoint.tensors.get("visual.proj");        // { dtype: "F16", shape: [768, 512], byteLength: 786432 }
- * ```
- */
-export async function openTorchFile(source: ByteSource, options: TorchOptions = {}): Promise<TorchCheckpoint> {
+/** What `openTorchFile` does. */
+export async function readTorchFile(source: ByteSource, options: TorchOptions = {}): Promise<TorchCheckpoint> {
   const start = await source.read(0, Math.min(source.size, 16));
   if (!isTorchFile(start))
     throw new FormatError(`${source.name} is no PyTorch file: it is neither a ZIP nor a pickle.`);
@@ -123,5 +107,3 @@ async function readEntry(source: ByteSource, entry: ZipEntry, limit: number): Pr
     throw new FormatError(`${source.name}: entry ${quote(entry.name)} is over the limit of ${limit} bytes.`);
   return source.read(await zipDataOffset(source, entry), entry.size);
 }
-
-const isZip = (start: Uint8Array): boolean => [0x50, 0x4b, 3, 4].every((byte, i) => start[i] === byte);

@@ -60,13 +60,6 @@ export {
   toDevice,
   toHost,
 } from "./fit.ts";
-export {
-  type FittedSeeds,
-  type SeededExamples,
-  type SeedsRecipe,
-  type SeedsTrainer,
-  seedsTrainer,
-} from "./fit-seeds.ts";
 export type { Item } from "./folder.ts";
 export {
   type FittedProbe,
@@ -124,10 +117,7 @@ export {
 } from "./protocols.ts";
 export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
 export { optimizerOf, type Recipe, type StepRecipe } from "./recipe.ts";
-export { type ReferencePrompt, readReferencePrompt, referenceCheckpoint } from "./reference-prompt.ts";
 export { projected, withKnowledge, withProjection } from "./regularised.ts";
-export { type Report, reportHtml } from "./report.ts";
-export { type CardOptions, runCard } from "./run-card.ts";
 export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig, type SavedConfig } from "./run-config.ts";
 export {
   adapterModel,

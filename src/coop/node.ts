@@ -1,4 +1,6 @@
-/** CoOp with a file system: folders, datasets and lists of pictures, captioned pairs, and the folders of runs. */
+/**
+ * CoOp with a file system: folders, datasets and lists of pictures, the folders of runs with their reports, and the checkpoints of the reference implementation.
+ */
 export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
 export type { Counts, Dataset } from "./datasets/dataset.ts";
 export { DATASETS, datasetNamed } from "./datasets/datasets.ts";
@@ -17,18 +19,9 @@ export {
 } from "./feature-index.ts";
 export { type Folder, readFolder } from "./folder.ts";
 export { type ModelParts, writeModelFolder } from "./model-folder.ts";
-export { type PairBatches, type PairBatchOptions, pairBatches } from "./pair-batches.ts";
-export { type PairScorer, type PairScores, pairScorer } from "./pair-scores.ts";
-export {
-  openPairs,
-  type Pair,
-  type PairList,
-  type PairOptions,
-  type PairSource,
-  readPairs,
-  type SkippedPairs,
-} from "./pairs.ts";
-export { type Pretraining, type PretrainProgress, pretrain } from "./pretrain.ts";
+export { type ReferencePrompt, readReferencePrompt, referenceCheckpoint } from "./reference-prompt.ts";
+export { type Report, reportHtml } from "./report.ts";
+export { type CardOptions, runCard } from "./run-card.ts";
 export { readPrompt } from "./run-folder.ts";
 export { runTraining, type Trained, type TrainRun } from "./train-run.ts";
 export { loadTraining, type SavedTraining, type Settings, saveTraining } from "./training-state.ts";

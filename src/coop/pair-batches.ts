@@ -1,5 +1,5 @@
+import type { BatchPiece } from "../clip/cached-gradients.ts";
 import {
-  type BatchPiece,
   decodePicture,
   type PreprocessOptions,
   preprocess,

@@ -1,4 +1,6 @@
-import { type ClipConfig, type ClipParams, contrastiveLoss, pairEncoder, similarityLogits } from "../clip/index.ts";
+import { pairEncoder } from "../clip/cached-gradients.ts";
+import { contrastiveLoss } from "../clip/contrastive.ts";
+import { type ClipConfig, type ClipParams, similarityLogits } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
 import { argmax, compile, free, read, type Tensor, tensor } from "../tensor/index.ts";
 import { orderedBatches, type PairBatchOptions } from "./pair-batches.ts";

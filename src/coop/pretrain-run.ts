@@ -1,4 +1,4 @@
-import type { TrainingState } from "../clip/index.ts";
+import type { TrainingState } from "../clip/pretrain-step.ts";
 import { CoopError, InputError } from "../tensor/errors.ts";
 import { openMetrics } from "./metrics-log.ts";
 import type { PairScorer } from "./pair-scores.ts";

@@ -1,5 +1,7 @@
 import type { AdamWState, Optimizer, Schedule } from "../autograd/index.ts";
-import { type BatchPiece, type ClipConfig, pretrainStep, type StepOptions, type TrainingState } from "../clip/index.ts";
+import type { BatchPiece } from "../clip/cached-gradients.ts";
+import type { ClipConfig } from "../clip/index.ts";
+import { pretrainStep, type StepOptions, type TrainingState } from "../clip/pretrain-step.ts";
 import { CoopError } from "../tensor/errors.ts";
 
 /** What a pre-training is, but for where it begins. */

@@ -1,4 +1,3 @@
-import { planText, programText } from "./debug.ts";
 import { CoopError } from "./errors.ts";
 import { evaluate, usedBy, whenUp } from "./evaluate.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
@@ -33,8 +32,6 @@ export interface ProgramReport {
     readonly work: Work;
   }[];
   readonly plan: Plan;
-  /** The launches and the plan as lines of text. */
-  toString(): string;
 }
 
 export interface Compiled<Args extends unknown[], Result> {
@@ -151,7 +148,6 @@ export function compile<Args extends unknown[], Result>(
                   work,
                 })),
                 plan: program.plan,
-                toString: () => `${programText(program.lowered)}\n${planText(program.plan)}`,
               },
             ]
           : [],

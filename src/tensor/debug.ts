@@ -1,5 +1,6 @@
+import type { ProgramReport } from "./compile.ts";
 import type { VirtualBuffer } from "./expr.ts";
-import type { Dispatch, Lowered } from "./lower.ts";
+import type { Lowered } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { environment } from "./runtime.ts";
 import { showShape } from "./shape.ts";
@@ -63,13 +64,13 @@ function attributes({ op, attrs }: Tensor): string {
 }
 
 /** The launches of a program, a line for each: kernel, workgroups, what it reads → what it writes, and the call site. */
-export function programText({ dispatches }: Pick<Lowered, "dispatches">): string {
+export function programText({ dispatches }: ProgramReport | Lowered): string {
   const sized = (buffer: VirtualBuffer) => `${nameOf(buffer)} (${bytesText(buffer.bytes)})`;
   const rows = dispatches.map((dispatch, i) => [
     String(i),
     dispatch.label,
     dispatch.workgroups.join("×"),
-    `${dispatch.reads.map(sized).join(", ")} → ${writesOf(dispatch).map(sized).join(", ")}`,
+    `${dispatch.reads.map(sized).join(", ")} → ${dispatch.writes.map(sized).join(", ")}`,
     dispatch.work.site ?? "",
   ]);
   return rows.length > 0 ? columns(rows) : "nothing to launch";
@@ -91,8 +92,6 @@ function codeText({ dispatches }: Lowered): string {
   const labels = new Map(dispatches.map(({ code, label }) => [code, label]));
   return [...labels].map(([code, label]) => `// ${label}\n${code}`).join("\n");
 }
-
-const writesOf = ({ writes }: Dispatch): VirtualBuffer[] => [writes].flat();
 
 /** Arguments of the traced function have negative numbers of their own. */
 function nameOf({ kind, id }: VirtualBuffer): string {

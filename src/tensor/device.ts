@@ -1,4 +1,5 @@
 import { recall } from "./choices.ts";
+import { prepareDebug } from "./debugging.ts";
 import { DeviceError, DeviceLostError, OutOfMemoryError } from "./errors.ts";
 import { type GpuOptions, requestGpu } from "./runtime.ts";
 
@@ -266,7 +267,7 @@ let starting: Promise<Device> | undefined;
 export function device(given?: GPUDevice, options: GpuOptions = {}): Promise<Device> {
   if (given || !starting) {
     starting = requestGpu(given ? { device: given } : options).then(async (gpu) => {
-      await recall();
+      await Promise.all([recall(), prepareDebug()]);
       current = new Device(gpu);
       return current;
     });

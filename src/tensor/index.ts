@@ -1,6 +1,4 @@
-export { type ChromeTrace, chromeTrace, type TraceEvent } from "./chrome-trace.ts";
 export { type Compiled, type CompileOptions, compile, type ProgramReport } from "./compile.ts";
-export { graphText, planText, programText } from "./debug.ts";
 export { type Device, device, type MemoryReport, type Owner } from "./device.ts";
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
@@ -40,15 +38,6 @@ export {
   transpose,
 } from "./ops/view.ts";
 export { avgPool2d, unfold, type WindowOptions } from "./ops/window.ts";
-export {
-  type DispatchProfile,
-  type ProfileOptions,
-  type ProfileReport,
-  type ProgramProfile,
-  profile,
-  startProfilingDevice,
-} from "./profile.ts";
-export { type PrintOptions, printProfile } from "./profile-text.ts";
 export {
   bits,
   foldIn,

@@ -40,8 +40,8 @@ export function codeFor(
   if (!finish) return `${head}${source}`;
   const bindings = finish.reads.length + finish.writes.length - 1;
   const own = source
-    .replace(/struct Params \{[^}]*/, (params) => params + finish.fields.map(fieldText).join(""))
-    .replace(/@binding\((\d+)\) var<uniform>/, (_, at) => `@binding(${Number(at) + bindings}) var<uniform>`);
+    .replace(/struct Params\s*\{[^}]*/, (params) => params + finish.fields.map(fieldText).join(""))
+    .replace(/@binding\((\d+)\)\s*var<uniform>/, (_, at) => `@binding(${Number(at) + bindings}) var<uniform>`);
   const before = [...hidden(finish.code), ...finish.functions, finish.code].map((text) => `${text}\n`).join("");
   return `${head}alias Value = ${computed};\n${before}${own}`;
 }
@@ -60,7 +60,7 @@ export function packParams(
     ...kernel.params(call, target),
     ...Object.fromEntries(more.map(({ name, value }) => [name, value])),
   };
-  const fields = [...code.match(/struct Params \{([^}]*)\}/)![1].matchAll(/(\w+): (\w+)/g)];
+  const fields = [...code.match(/struct Params\s*\{([^}]*)\}/)![1].matchAll(/(\w+):\s*(\w+)/g)];
   const view = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
   fields.forEach(([, name, type], i) => {
     const value = values[name];

@@ -120,7 +120,8 @@ export interface VjpCall {
 
 const registry = new Map<string, Op>();
 
-/** Declares an op; its name is unique. */
+/** Declares an op; its name is unique. Bundlers may drop an op that nothing applies. */
+/* @__NO_SIDE_EFFECTS__ */
 export function defineOp(op: Op): Op {
   if (registry.has(op.name)) throw new Error(`an op called ${op.name} exists already`);
   registry.set(op.name, op);

@@ -1,8 +1,9 @@
+import { useTimer } from "./active-timer.ts";
 import { type Device, device } from "./device.ts";
 import { type Peaks, peaksOf } from "./peaks.ts";
 import type { Program } from "./program.ts";
 import { captureSites } from "./site.ts";
-import { type Sample, Timer, useTimer } from "./timer.ts";
+import { type Sample, Timer } from "./timer.ts";
 import type { Work } from "./work.ts";
 
 /** One kernel launch of a program. */

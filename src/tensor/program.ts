@@ -1,15 +1,15 @@
+import { activeTimer } from "./active-timer.ts";
 import { choiceOf, tuning } from "./choices.ts";
-import { printDebug } from "./debug.ts";
+import { printDebug } from "./debugging.ts";
 import type { Device } from "./device.ts";
 import { DTypeError } from "./errors.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
 import { type LowerOptions, pick } from "./kernel.ts";
 import { type Dispatch, type Lowered, lower } from "./lower.ts";
-import { measure } from "./measure.ts";
 import { type Plan, plan } from "./plan.ts";
 import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
-import { activeTimer, type Encode, type Timer } from "./timer.ts";
+import type { Encode, Timer } from "./timer.ts";
 
 /** Dispatches in one submission: long work is handed over in pieces, so that a device never looks hung. */
 const SUBMIT_EVERY = 64;
@@ -78,7 +78,7 @@ export class Program {
     const given = [...arguments_.values()].map(({ buffer }) => buffer).filter(({ kind }) => kind === "input");
     this.inputs = [...given, ...this.lowered.borrowed.values()];
     this.resultBytes = this.lowered.results.map(({ bytes }) => bytes);
-    printDebug(name, roots, this.lowered, this.plan);
+    printDebug?.(name, roots, this.lowered, this.plan);
     const half = this.lowered.dispatches.some(({ bindings }) => bindings.some(({ dtype }) => dtype === "f16"));
     if (half && !device.gpu.features.has("shader-f16")) {
       throw new DTypeError(`f16 needs an adapter with shader-f16, and ${device.description} has none; use f32`);
@@ -103,6 +103,7 @@ export class Program {
   /** Measures what nobody measured before, and takes the kernels that were fastest. */
   private async tune(): Promise<void> {
     const { device, options } = this;
+    const { measure } = await import("./measure.ts");
     await measure(device, this.lowered.dispatches, ({ op, call }) => options.choose?.(op, call) !== undefined);
     const dispatches = this.lowered.dispatches.map((dispatch) => {
       const { choice } = dispatch;

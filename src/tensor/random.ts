@@ -4,7 +4,7 @@ import { defineOp } from "./op.ts";
 import { arange } from "./ops/basic.ts";
 import { add, cast, cos, log, mul, shiftRight, sqrt, sub } from "./ops/elementwise.ts";
 import { broadcastTo, reshape, slice } from "./ops/view.ts";
-import { shaders } from "./shaders.ts";
+import * as shaders from "./shaders.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import { apply, type Tensor, tensor } from "./tensor.ts";
 

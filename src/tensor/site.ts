@@ -1,10 +1,10 @@
-import { environment } from "./runtime.ts";
+import { isDebugging } from "./debugging.ts";
 
 /** Places in the caller's code where nodes were made, kept only while somebody wants to know. */
 const sites = new WeakMap<object, string>();
 
 /** Whether new nodes are asked where they were made: a stack trace each, so off unless profiling or debugging. */
-export let capturing = /(^|,)\s*coop\b/.test(environment("DEBUG") ?? "");
+export let capturing = isDebugging();
 
 /** Of a node that is made on behalf of another one: the gradient of an op, the parts of a composed one. */
 let inherited: string | undefined;

@@ -18,18 +18,6 @@ export type Encode = (pass: GPUComputePassEncoder) => void;
 /** Launches in one submission. */
 const PIECE = 64;
 
-let active: Timer | undefined;
-
-/** The timer that programs hand their launches to, while something is being profiled. */
-export const activeTimer = (): Timer | undefined => active;
-
-/** Switches a timer on, or off; returns the one before. */
-export function useTimer(timer: Timer | undefined): Timer | undefined {
-  const before = active;
-  active = timer;
-  return before;
-}
-
 /**
  * Submits launches so that each is timed: by timestamps around a pass of its own, or, where the device has none, by
  * submitting each alone and looking at the clock when it is done.

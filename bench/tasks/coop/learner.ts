@@ -1,4 +1,5 @@
-import { clipPreprocess, initClip, makeClip } from "../../../src/clip/index.ts";
+import { clipPreprocess, makeClip } from "../../../src/clip/index.ts";
+import { initClip } from "../../../src/clip/init.ts";
 import { type PromptParams, promptLearner } from "../../../src/coop/index.ts";
 import { compile, free, gather, key, sgd, type Tensor, tensor, valueAndGrad } from "../../../src/index.ts";
 import { LEARNING_RATE } from "../../data.ts";

@@ -1,5 +1,12 @@
 /** Experiments: datasets × shots × seeds × methods from one file, their results and how they are shown. */
 
+export {
+  type FittedSeeds,
+  type SeededExamples,
+  type SeedsRecipe,
+  type SeedsTrainer,
+  seedsTrainer,
+} from "../fit-seeds.ts";
 export { type Comparison, compareResults, comparisonMarkdown } from "./compare.ts";
 export { type Dataset, type Part, partOf } from "./dataset.ts";
 export {

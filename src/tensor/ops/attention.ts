@@ -1,7 +1,7 @@
 import { isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { sameShape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { attentionKernels, scaleOf, widthOf } from "./attention-kernels.ts";

@@ -1,7 +1,7 @@
 import { promote } from "../dtype.ts";
 import { ShapeError } from "../errors.ts";
 import { type Aval, defineOp, type Kernel, type Op } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat, expectRank } from "./basic.ts";

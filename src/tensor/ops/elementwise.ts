@@ -27,6 +27,7 @@ const TAKES: Record<NonNullable<Row["takes"]>, (dtype: DType) => boolean> = {
   any: () => true,
 };
 
+/* @__NO_SIDE_EFFECTS__ */
 function elementwise(name: string, row: Row): Op {
   const takes = row.takes ?? "float";
   return defineOp({
@@ -53,11 +54,13 @@ function elementwise(name: string, row: Row): Op {
 type Unary = (x: Tensor) => Tensor;
 type Binary = (a: TensorLike, b: TensorLike) => Tensor;
 
+/* @__NO_SIDE_EFFECTS__ */
 function unary(name: string, row: Row): Unary {
   const op = elementwise(name, row);
   return (x) => apply(op, [x]);
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 function binary(name: string, row: Row): Binary {
   const op = elementwise(name, row);
   return (a, b) => apply(op, align(name, a, b));
@@ -235,18 +238,20 @@ function errorFunction(x: number): number {
 /** Exact GELU, x·Φ(x). */
 export const gelu = (x: Tensor): Tensor => mul(half(x), add(1, erf(mul(x, Math.SQRT1_2))));
 
-const comparison = (
+/* @__NO_SIDE_EFFECTS__ */
+function comparison(
   name: string,
   operator: string,
   reference: (a: number, b: number) => boolean,
   takes: Row["takes"] = "number",
-): Binary =>
-  binary(name, {
+): Binary {
+  return binary(name, {
     wgsl: (a, b) => `${a} ${operator} ${b}`,
     reference: (a, b) => Number(reference(a, b)),
     takes,
     gives: "bool",
   });
+}
 
 /** a = b, as bool. */
 export const equal = comparison("equal", "==", (a, b) => a === b, "any");

@@ -2,7 +2,7 @@ import { gridFor } from "../codegen.ts";
 import { DTYPES, isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { defineOp } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor, tensor } from "../tensor.ts";
 import { arange, expectFloat } from "./basic.ts";

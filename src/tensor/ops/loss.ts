@@ -2,7 +2,7 @@ import { gridFor } from "../codegen.ts";
 import { isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, defineOp } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { sameShape, showShape } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { arange } from "./basic.ts";

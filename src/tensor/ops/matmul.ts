@@ -2,7 +2,7 @@ import { gridFor } from "../codegen.ts";
 import { isFloat, promote } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op, type Values } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { broadcastShapes, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { add, cast, mul } from "./elementwise.ts";

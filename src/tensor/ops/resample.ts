@@ -1,7 +1,7 @@
 import { gridFor } from "../codegen.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, defineOp } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 

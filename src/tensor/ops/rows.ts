@@ -1,7 +1,7 @@
 import { promote } from "../dtype.ts";
 import { ShapeError } from "../errors.ts";
 import { type Attrs, defineOp, type KernelCall, type Op } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { normalizeAxis, showShape } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat, ones } from "./basic.ts";

@@ -2,7 +2,7 @@ import { gridFor } from "../codegen.ts";
 import type { DType } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type AdapterKind, type Aval, defineOp, type Kernel, type KernelCall, type Values } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { normalizeAxis, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { arange } from "./basic.ts";

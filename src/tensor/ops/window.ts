@@ -1,7 +1,7 @@
 import { gridFor } from "../codegen.ts";
 import { ShapeError } from "../errors.ts";
 import { type Attrs, defineOp, type Kernel } from "../op.ts";
-import { shaders } from "../shaders.ts";
+import * as shaders from "../shaders.ts";
 import { forEachIndex, rowMajor, type Shape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat, expectRank } from "./basic.ts";
