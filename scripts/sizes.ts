@@ -21,6 +21,9 @@ const MEASURED = [
   { name: '`import { add } from "coop"` alone', code: 'export { add } from "./src/index.ts"', limit: 30 },
 ];
 
+/** Packages that only code for Node imports. */
+const NODE_ONLY = ["webgpu", "@sparticuz/chromium", "sharp"];
+
 export interface Size {
   readonly name: string;
   /** KB that are loaded at once. */
@@ -60,8 +63,7 @@ async function chunks(contents: string): Promise<Chunk[]> {
     target: "es2022",
     platform: "browser",
     outdir: "out",
-    external: ["node:*"],
-    packages: "external",
+    external: ["node:*", ...NODE_ONLY],
     logLevel: "error",
   });
   const { outputs } = metafile;
