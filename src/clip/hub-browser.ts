@@ -1,9 +1,10 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { type ByteSource, blobBytes, oneLine } from "./bytes.ts";
 import { BlobSink, type Delivery, receive } from "./download.ts";
+import { checkFileName } from "./file-name.ts";
 import { StatusError, shown } from "./http.ts";
 import { absentAt, fileAddress, HUB, type HubModel, isCommit, OPENAI, revisionOf } from "./hub.ts";
-import { checkFileName, type OpenAiWeights } from "./model-names.ts";
+import type { OpenAiWeights } from "./model-names.ts";
 import { Unreachable } from "./patience.ts";
 import { sha256 } from "./read-file.ts";
 import { type FetchOptions, type ModelFiles, tally } from "./source.ts";

@@ -1,6 +1,7 @@
 import { InputError } from "../tensor/errors.ts";
 import { fileBytes, oneLine } from "./bytes.ts";
 import { download } from "./download-node.ts";
+import { checkFileName } from "./file-name.ts";
 import { shown } from "./http.ts";
 import {
   type Access,
@@ -14,7 +15,7 @@ import {
   revisionOf,
 } from "./hub.ts";
 import { type HubPlace, hubPlace, repoCache } from "./hub-cache-node.ts";
-import { checkFileName, type OpenAiWeights } from "./model-names.ts";
+import type { OpenAiWeights } from "./model-names.ts";
 import { Patience, Unreachable } from "./patience.ts";
 import { sha256 } from "./read-file.ts";
 import { type FetchOptions, type ModelFiles, type OpenFile, tally } from "./source.ts";

@@ -94,13 +94,6 @@ export function checkRevision(revision: string): string {
   return reject(`${oneLine(revision)} is no revision: give a branch, a tag or a commit`);
 }
 
-/** A file's name within a model: plain names with `/` between them, none of which leads elsewhere. */
-export function checkFileName(file: string): string {
-  const parts = file.split("/");
-  if (parts.every((part) => /^[^\\:\p{Cc}]+$/u.test(part) && part !== "." && part !== "..")) return file;
-  return reject(`"${oneLine(file)}" cannot be a file of a model: it would lie outside the model's folder`);
-}
-
 function reject(message: string): never {
   throw new InputError(message);
 }

@@ -1,5 +1,5 @@
 import { FormatError } from "../tensor/errors.ts";
-import { hasFiles } from "./http.ts";
+import { inBrowser } from "../tensor/runtime.ts";
 import type { ModelFiles, OpenFile } from "./source.ts";
 
 const MAX_TEXT = 2 ** 26;
@@ -51,7 +51,7 @@ export async function readJson(files: ModelFiles, file: string): Promise<unknown
 /** SHA-256 of a file in hexadecimal. */
 export async function sha256(source: OpenFile): Promise<string> {
   if (source.sha256 !== undefined) return source.sha256;
-  if (hasFiles) {
+  if (!inBrowser()) {
     const { createHash } = await import("node:crypto");
     const hash = createHash("sha256");
     const piece = 2 ** 20; // what is read becomes garbage

@@ -1,6 +1,6 @@
 import { InputError } from "../tensor/errors.ts";
 import { fileBytes, oneLine } from "./bytes.ts";
-import { checkFileName } from "./model-names.ts";
+import { checkFileName } from "./file-name.ts";
 import { type ModelFiles, WEIGHTS } from "./source.ts";
 
 /** A model's files where its name is that of a folder or a file on disk; undefined where it is neither. */

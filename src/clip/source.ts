@@ -1,8 +1,6 @@
 import { FormatError } from "../tensor/errors.ts";
 import { type ByteSource, blobBytes } from "./bytes.ts";
-import { BlobSink, receive } from "./download.ts";
-import { hasFiles, PageError, StatusError } from "./http.ts";
-import { checkFileName, hubName, hubPage, OPENAI_MODELS, openClipName, unknownSource } from "./model-names.ts";
+import { checkFileName } from "./file-name.ts";
 
 /** Whose names the files and their tensors bear. */
 export type Layout = "hf" | "openai" | "open_clip";
@@ -74,16 +72,10 @@ export function urlFiles(address: string, options: FetchOptions = {}): ModelFile
       checkFileName(file);
       const path = file.split("/").map(encodeURIComponent).join("/");
       const from = file === weights ? url.href : new URL(path, root).href;
-      const sink = new BlobSink();
-      try {
-        await receive({ url: from, signal: options.signal, onBytes: count(file) }, sink);
-      } catch (error) {
-        if (error instanceof StatusError && error.status === 404) return undefined;
-        if (!(error instanceof PageError)) throw error;
-        pages.set(file, error.message);
-        return undefined;
-      }
-      return blobBytes(sink.whole(), from);
+      const { receiveBlob } = await import("./receive-blob.ts");
+      const received = await receiveBlob({ url: from, signal: options.signal, onBytes: count(file) });
+      if (received.page) pages.set(file, received.page);
+      return received.blob && blobBytes(received.blob, from);
     },
   };
 }
@@ -98,19 +90,7 @@ export function urlFiles(address: string, options: FetchOptions = {}): ModelFile
  * const files = await modelFiles("openai/clip-vit-base-patch32", { onProgress: ({ loaded }) => show(loaded) });
  */
 export async function modelFiles(source: string, options: FetchOptions = {}): Promise<ModelFiles> {
-  const page = hubPage(source);
-  if (!page && /^https?:\/\//i.test(source)) return urlFiles(source, options);
-  const { hubFiles, openAiFiles } = await (hasFiles ? import("./hub-node.ts") : import("./hub-browser.ts"));
-  if (Object.hasOwn(OPENAI_MODELS, source)) return openAiFiles(source, OPENAI_MODELS[source], options);
-  const openClip = openClipName(source);
-  if (openClip)
-    return "sha256" in openClip
-      ? openAiFiles(source, openClip, options)
-      : hubFiles({ ...openClip, name: source, layout: "open_clip" }, options);
-  const onDisk = hasFiles && (await (await import("./source-node.ts")).filesOnDisk(source));
-  if (onDisk) return onDisk;
-  if (!hasFiles && /^\.{0,2}\//.test(source)) return urlFiles(source, options);
-  return hubFiles({ ...(page ?? hubName(source) ?? unknownSource(source)), name: source }, options);
+  return (await import("./named-files.ts")).filesNamed(source, options);
 }
 
 /** Adds up what is fetched of several files: gives each file's own listener. */

@@ -126,7 +126,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** What failed in writing to a path, in words of what to do. */
-export function unwritable(path: string, error: NodeJS.ErrnoException): Error {
+export function unwritable(path: string, error: Error & { readonly code?: string }): Error {
   const why: Record<string, string> = {
     ENOSPC: "the disk is full. Free some space or choose another place.",
     EFBIG: "the file is too large for that place. Choose another place.",
