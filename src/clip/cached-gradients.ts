@@ -9,7 +9,7 @@ import type { TowerOptions } from "./towers.ts";
 /** Puts a piece of a batch on the device: called twice a step, and freed by who called. All pieces have one shape. */
 export type BatchPiece = () => PairBatch;
 
-type Towers = Pick<ClipParams, "vision" | "text">;
+export type Towers = Pick<ClipParams, "vision" | "text">;
 
 /** The loss of a batch in pieces, and its gradient. */
 export interface CachedGradients {

@@ -5,17 +5,21 @@ export {
   applyNorm,
   type Known,
   keysAndValues,
+  type LayerOptions,
   type Projected,
   project,
 } from "./block.ts";
-export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder } from "./cached-gradients.ts";
+export type { ByteSource } from "./bytes.ts";
+export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder, type Towers } from "./cached-gradients.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {
   type ClipConfig,
   configJson,
+  type ResNetConfig,
   readConfig,
   type TextConfig,
   type TransformerConfig,
+  type ViTConfig,
   type VisionConfig,
 } from "./config.ts";
 export {
@@ -31,7 +35,20 @@ export {
 export { type Crop, cropBatch } from "./crop-batch.ts";
 export { initClip } from "./init.ts";
 export { type LoadOptions, loadClip } from "./load.ts";
-export type { BlockParams, ClipParams, LinearParams, NormParams, TextParams, VisionParams } from "./params.ts";
+export type {
+  AttentionPoolParams,
+  BatchNormParams,
+  BlockParams,
+  BottleneckParams,
+  ClipParams,
+  ConvParams,
+  LinearParams,
+  NormParams,
+  ResNetParams,
+  TextParams,
+  ViTParams,
+  VisionParams,
+} from "./params.ts";
 export {
   decodePicture,
   type Picture,
@@ -41,6 +58,7 @@ export {
   readPictureFile,
   setPictureDecoder,
 } from "./picture.ts";
+export type { PictureHeader } from "./picture-header.ts";
 export {
   clipPreprocess,
   type PreprocessOptions,
@@ -58,7 +76,10 @@ export {
   type StepOptions,
   type TrainingState,
 } from "./pretrain-step.ts";
-export { type PackedSequences, type PackOptions, packSequences, type SequenceRows } from "./rows.ts";
+export type { RunningStatistics } from "./resnet.ts";
+export type { Box } from "./resize.ts";
+export { type PackedSequences, type PackOptions, packSequences, type Rows, type SequenceRows } from "./rows.ts";
+export type { Metadata } from "./safetensors-write.ts";
 export {
   openSafetensors,
   type Safetensors,
@@ -81,6 +102,7 @@ export {
 export { DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, TEMPLATE_DATASETS, templatesFor } from "./templates.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
 export { isTorchFile, openTorchFile } from "./torch-file.ts";
+export type { TorchCheckpoint, TorchOptions } from "./torch-file.ts";
 export {
   embedTokens,
   encodeEmbeddings,

@@ -39,7 +39,7 @@ export interface PackOptions<Item> {
 }
 
 /** Rows, what stands in each (undefined in one that pads), and its place in its own sequence. */
-interface Rows<Item> {
+export interface Rows<Item> {
   readonly items: readonly (Item | undefined)[];
   readonly positions: readonly number[];
 }

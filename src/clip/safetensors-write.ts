@@ -13,7 +13,7 @@ export interface TensorToLoad extends Omit<TensorToStore, "data"> {
   load(): Promise<Uint8Array>;
 }
 
-type Metadata = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
+export type Metadata = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 
 /**
  * The bytes of a safetensors file. The same tensors give the same bytes, in whatever order they come: wide

@@ -57,7 +57,7 @@ export async function predictConditional(
   }
 }
 
-interface ConditionalPrediction {
+export interface ConditionalPrediction {
   readonly position?: Position;
   readonly chunk?: number;
 }

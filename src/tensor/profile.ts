@@ -41,6 +41,7 @@ export interface TimelineEntry {
   readonly ms: number;
 }
 
+/** What `profile` measured. */
 export interface ProfileReport {
   readonly adapter: string;
   /**
@@ -57,6 +58,7 @@ export interface ProfileReport {
   readonly timeline: readonly TimelineEntry[];
 }
 
+/** Options of `profile`. */
 export interface ProfileOptions {
   /** Time by submitting each launch alone, as where the device has no timestamps. */
   readonly method?: "submissions";
@@ -92,7 +94,10 @@ export async function profile(f: () => unknown, options: ProfileOptions = {}): P
   return reportOf(on, timer, await peaksOf(on));
 }
 
-/** The device as it is, or, where there is none yet, one whose timestamps are exact. */
+/**
+ * The device as it is, or, where there is none yet, one whose timestamps are exact.
+ * @example await startProfilingDevice(); // before anything else uses the device
+ */
 export const startProfilingDevice = (): Promise<Device> => device(undefined, { toggles: ["-timestamp_quantization"] });
 
 function reportOf(on: Device, { samples, method }: Timer, peaks: Peaks): ProfileReport {

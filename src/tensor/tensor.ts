@@ -51,7 +51,7 @@ export class Tensor implements Aval {
     return readStorage(this.storage!, this);
   }
 
-  /** The value of a tensor of one element. */
+  /** The value of a tensor of one element; ShapeError where there are more. */
   async item(): Promise<number> {
     if (this.size !== 1)
       throw new ShapeError(`item: a tensor of shape ${showShape(this.shape)} has ${this.size} elements, not 1`);
@@ -113,7 +113,7 @@ export const LITERAL = leaf("literal", (_, attrs) => Float64Array.of(attrs.value
 /** 0, 1, 2, … */
 export const IOTA = leaf("iota", (_, attrs) => Float64Array.from({ length: (attrs.shape as Shape)[0] }, (_v, i) => i));
 
-/** Values as they may be given to `tensor`. */
+/** Numbers or booleans in nested arrays, as they may be given to `tensor`. */
 export type Nested = number | boolean | readonly Nested[];
 
 /**
