@@ -1,3 +1,9 @@
+/**
+ * CLIP: loading, saving and initialising models; pictures, texts and their features; zero-shot classification and
+ * contrastive pre-training.
+ *
+ * @module coop/clip
+ */
 export { ARCHITECTURES } from "./architectures.ts";
 export { COOP_VIEWS, randomView, type View, type ViewOptions } from "./augment.ts";
 export {
@@ -10,7 +16,14 @@ export {
   project,
 } from "./block.ts";
 export type { ByteSource } from "./bytes.ts";
-export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder, type Towers } from "./cached-gradients.ts";
+export {
+  type BatchPiece,
+  type CachedGradients,
+  cachedGradients,
+  pairEncoder,
+  type Towers,
+} from "./cached-gradients.ts";
+export type { Checkpoint, StoredArray } from "./checkpoint.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {
   type ClipConfig,
@@ -19,8 +32,8 @@ export {
   readConfig,
   type TextConfig,
   type TransformerConfig,
-  type ViTConfig,
   type VisionConfig,
+  type ViTConfig,
 } from "./config.ts";
 export {
   clampLogitScale,
@@ -46,8 +59,8 @@ export type {
   NormParams,
   ResNetParams,
   TextParams,
-  ViTParams,
   VisionParams,
+  ViTParams,
 } from "./params.ts";
 export {
   decodePicture,
@@ -76,10 +89,9 @@ export {
   type StepOptions,
   type TrainingState,
 } from "./pretrain-step.ts";
-export type { RunningStatistics } from "./resnet.ts";
 export type { Box } from "./resize.ts";
+export type { RunningStatistics } from "./resnet.ts";
 export { type PackedSequences, type PackOptions, packSequences, type Rows, type SequenceRows } from "./rows.ts";
-export type { Metadata } from "./safetensors-write.ts";
 export {
   openSafetensors,
   type Safetensors,
@@ -89,6 +101,7 @@ export {
   type TensorToStore,
   writeSafetensors,
 } from "./safetensors.ts";
+export type { Metadata } from "./safetensors-write.ts";
 export {
   type FetchOptions,
   folderFiles,
@@ -101,8 +114,9 @@ export {
 } from "./source.ts";
 export { DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, TEMPLATE_DATASETS, templatesFor } from "./templates.ts";
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
-export { isTorchFile, openTorchFile } from "./torch-file.ts";
 export type { TorchCheckpoint, TorchOptions } from "./torch-file.ts";
+export { isTorchFile, openTorchFile } from "./torch-file.ts";
+export type { PlainValue } from "./torch-names.ts";
 export {
   embedTokens,
   encodeEmbeddings,

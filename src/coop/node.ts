@@ -1,5 +1,9 @@
-/** CoOp with a file system: folders, datasets and lists of pictures, captioned pairs, and the folders of runs. */
-export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
+/**
+ * CoOp with a file system: folders, datasets and lists of pictures, captioned pairs, and the folders of runs.
+ *
+ * @module coop/node
+ */
+export { type Content, checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
 export type { Counts, Dataset } from "./datasets/dataset.ts";
 export { DATASETS, datasetNamed } from "./datasets/datasets.ts";
 export { readList } from "./datasets/list.ts";

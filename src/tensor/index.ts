@@ -83,4 +83,5 @@ export { apply, type Nested, Tensor, type TensorLike, tensor } from "./tensor.ts
 export { type MapTree, treeLeaves, treeMap } from "./tree.ts";
 export { tune } from "./tuner.ts";
 export { free, type Put, read, realize, upload } from "./values.ts";
+export type { ViewChange } from "./view.ts";
 export type { Work } from "./work.ts";

@@ -20,7 +20,7 @@ let created = 0;
 export class Tensor implements Aval {
   /** Unique in this process, increasing. */
   readonly id = ++created;
-  /** Data on the device or on its way there; absent while the tensor is only a node. */
+  /** @internal Data on the device or on its way there; absent while the tensor is only a node. */
   storage: Storage | undefined;
 
   constructor(
@@ -63,10 +63,12 @@ export class Tensor implements Aval {
     this.storage?.release("free()");
   }
 
+  /** `using x = tensor(…)` frees it at the end of the block. */
   [Symbol.dispose](): void {
     this.free();
   }
 
+  /** Its description as a string; throws a CoopError where a number is wanted, since there is none yet. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === "string") return this.toString();
     throw new CoopError(

@@ -54,7 +54,6 @@ export function attentionPattern(spans: readonly Spans[], keys: number): Attenti
  * Sequences of one length, one after the other. With `causal`, query t of `queries` sees keys 0 … t + (keys − queries)
  * of its own sequence only, else all of them.
  *
- * @param options.causal query t of `queries` sees keys 0 … t + (keys − queries) of its own sequence only, else all
  * @example densePattern(1, 2, 2, { causal: true }).spans // [0, 1, 0, 0, 0, 2, 0, 0]
  */
 export function densePattern(
