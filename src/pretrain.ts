@@ -1,6 +1,16 @@
-/** Contrastive training of a CLIP on captioned pictures: models from nothing, batches, the step and the loop. */
+/**
+ * Contrastive training of a CLIP on captioned pictures: models from nothing, batches, the step and the loop.
+ *
+ * @module coop/pretrain
+ */
 export { ARCHITECTURES } from "./clip/architectures.ts";
-export { type BatchPiece, type CachedGradients, cachedGradients, pairEncoder } from "./clip/cached-gradients.ts";
+export {
+  type BatchPiece,
+  type CachedGradients,
+  cachedGradients,
+  pairEncoder,
+  type Towers,
+} from "./clip/cached-gradients.ts";
 export {
   clampLogitScale,
   contrastiveLoss,
@@ -19,6 +29,7 @@ export {
   type StepOptions,
   type TrainingState,
 } from "./clip/pretrain-step.ts";
+export type { RunningStatistics } from "./clip/resnet.ts";
 export { commonWords, wordLevelTokenizerJson } from "./clip/word-tokenizer.ts";
 export { type PairBatches, type PairBatchOptions, pairBatches } from "./coop/pair-batches.ts";
 export { type PairScorer, type PairScores, pairScorer } from "./coop/pair-scores.ts";

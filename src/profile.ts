@@ -1,4 +1,8 @@
-/** Where a program spends its time, and what it is made of, as data and as text. */
+/**
+ * Where a program spends its time, and what it is made of, as data and as text.
+ *
+ * @module coop/profile
+ */
 export { type ChromeTrace, chromeTrace, type TraceEvent } from "./tensor/chrome-trace.ts";
 export { graphText, planText, programText } from "./tensor/debug.ts";
 export {
@@ -8,5 +12,6 @@ export {
   type ProgramProfile,
   profile,
   startProfilingDevice,
+  type TimelineEntry,
 } from "./tensor/profile.ts";
 export { type PrintOptions, printProfile } from "./tensor/profile-text.ts";

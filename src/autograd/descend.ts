@@ -1,6 +1,7 @@
 import { CoopError } from "../tensor/errors.ts";
 import { type LinePoint, strongWolfe } from "./line-search.ts";
 
+/** Options of `minimize`: by default 10 pairs of history, 1000 iterations and a largest gradient of 1e-5. */
 export interface LbfgsOptions {
   /** Pairs of steps and gradient changes that stand for the curvature. */
   readonly history?: number;

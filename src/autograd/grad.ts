@@ -55,7 +55,10 @@ export function valueAndGrad<P, Rest extends unknown[]>(
   };
 }
 
-/** As `valueAndGrad`, of a function that returns something beside its value: `[[value, beside], gradient]`. */
+/**
+ * As `valueAndGrad`, of a function that returns something beside its value: `[[value, beside], gradient]`.
+ * @example valueAndGradWith((x) => [sum(square(x)), neg(x)])(tensor([1, 2]))[0][1] // [-1, -2]
+ */
 export function valueAndGradWith<P, Rest extends unknown[], Beside>(
   f: (params: P, ...rest: Rest) => [Tensor, Beside],
 ): (params: P, ...rest: Rest) => [[Tensor, Beside], P] {
@@ -70,7 +73,13 @@ export function valueAndGradWith<P, Rest extends unknown[], Beside>(
   };
 }
 
-/** The function that returns the gradient of a scalar function with respect to its first argument. */
+/**
+ * The function that returns the gradient of a scalar function with respect to its first argument, a tree of the same
+ * structure. Gradients of gradients work. Only what lies between that argument and the result is differentiated.
+ *
+ * @throws ShapeError where the function does not return a scalar
+ * @example grad((x) => sum(mul(x, square(x))))(tensor([1, 2])) // [3, 12]
+ */
 export function grad<P, Rest extends unknown[]>(
   f: (params: P, ...rest: Rest) => Tensor,
 ): (params: P, ...rest: Rest) => P {
@@ -84,7 +93,8 @@ const withZeros = (gradients: readonly (Tensor | undefined)[], like: readonly Te
 /**
  * The value of a function and its vector–Jacobian product: `pull(w)` is wᵀJ, for w of the output's structure.
  *
- * @example const [y, pull] = vjp((x) => sin(x), x); // pull(ones) = cos(x)
+ * @throws ShapeError where the cotangent's shapes are not the output's
+ * @example vjp((x) => square(x), tensor([1, 2]))[1](tensor([1, 10])) // [2, 40]
  */
 export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) => P] {
   const { tree, leaves } = variables(params);
@@ -109,6 +119,9 @@ export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) =>
 /**
  * The value of a function and its Jacobian–vector product J t: the derivative along a tangent of the argument's
  * structure. Made of two vector–Jacobian products, since wᵀJ is linear in w.
+ *
+ * @throws ShapeError where the tangent's shapes are not the argument's
+ * @example jvp((x) => square(x), tensor([1, 2]), tensor([1, 10]))[1] // [2, 40]
  */
 export function jvp<P, R>(f: (params: P) => R, params: P, tangent: P): [R, R] {
   const [value, pull] = vjp(f, params);
@@ -158,6 +171,8 @@ export function customVjp<Args extends Tensor[]>(
  * arXiv 1604.06174). Tensors that the function closes over get no gradient: pass them as arguments.
  *
  * @param f from trees of tensors to one tensor
+ * @returns the function of the same arguments and value
+ * @example const block = checkpoint((p, x) => tanh(linear(x, p.weight, p.bias)));
  */
 export function checkpoint<Args extends unknown[]>(f: (...args: Args) => Tensor): (...args: Args) => Tensor {
   return (...args) => {

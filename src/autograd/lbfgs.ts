@@ -7,6 +7,7 @@ import { free, read } from "../tensor/values.ts";
 import { descend, type EndReason, type LbfgsOptions, type LbfgsState, type Point } from "./descend.ts";
 import { valueAndGrad } from "./grad.ts";
 
+/** Where `minimize` ended. */
 export interface Minimum<P> extends Omit<LbfgsState, "iteration"> {
   /** New tensors with the structure of the start. */
   readonly params: P;
@@ -51,7 +52,12 @@ export async function minimize<P>(
   }
 }
 
-/** `minimize` for a function that is minimised several times, with other starts and arguments. */
+/**
+ * `minimize` for a function that is minimised several times, with other starts and arguments.
+ * @example
+ * const fit = minimizer((p: { x: Tensor }, goal: number) => sum(square(sub(p.x, goal))));
+ * (await fit({ x: tensor([0, 0]) }, 5)).params.x; // [5, 5], by the program that serves any goal
+ */
 export function minimizer<P, Rest extends unknown[]>(
   loss: (params: P, ...rest: Rest) => Tensor,
   options: LbfgsOptions = {},

@@ -5,6 +5,7 @@ export interface LinePoint {
   readonly slope: number;
 }
 
+/** Options of `strongWolfe`. */
 export interface LineSearchOptions {
   /** The step to try first. */
   readonly first?: number;
@@ -26,6 +27,9 @@ export interface LineSearchOptions {
  * @param at evaluates the line at a step > 0; what it returns is passed through
  * @param start the line at step 0, with a slope < 0
  * @returns the point; where evaluations run out, one that is at least lower; undefined if none is
+ * @example
+ * const at = async (step: number) => ({ step, value: (step - 3) ** 2, slope: 2 * (step - 3) });
+ * (await strongWolfe(at, await at(0)))?.value; // well below 9
  */
 export async function strongWolfe<P extends LinePoint>(
   at: (step: number) => Promise<P>,

@@ -16,6 +16,7 @@ export interface Optimizer<State> {
   update<P>(grads: P, state: State, params: P, learningRate?: TensorLike): [P, State];
 }
 
+/** Options of `sgd`: no momentum and no decay where not given. */
 export interface SgdOptions {
   readonly learningRate: number;
   readonly momentum?: number;
@@ -24,6 +25,7 @@ export interface SgdOptions {
   readonly nesterov?: boolean;
 }
 
+/** What `sgd` keeps between steps. */
 export interface SgdState {
   /** The running sum of gradients; absent without momentum. */
   readonly velocity: unknown;
@@ -40,8 +42,8 @@ const map = <P>(f: (...leaves: Tensor[]) => Tensor, tree: P, ...rest: unknown[])
  * Stochastic gradient descent as PyTorch defines it: g ← g + λp; v ← μv + g (v = g at the first step);
  * p ← p − lr·v, or p − lr·(g + μv) with Nesterov's momentum.
  *
- * @example
- * const optimizer = sgd({ learningRate: 0.002, momentum: 0.9, weightDecay: 5e-4 }); // CoOp's recipe
+ * @throws CoopError for a learning rate or decay that is no number ≥ 0
+ * @example const optimizer = sgd({ learningRate: 0.002, momentum: 0.9, weightDecay: 5e-4 }); // CoOp's recipe
  */
 export function sgd({
   learningRate,
@@ -66,6 +68,7 @@ export function sgd({
   };
 }
 
+/** Options of `adamw`: β₁ 0.9, β₂ 0.999, ε 1e-8 and λ 0.01 where not given. */
 export interface AdamWOptions {
   readonly learningRate: number;
   readonly beta1?: number;
@@ -77,13 +80,24 @@ export interface AdamWOptions {
   readonly decays?: (parameter: Tensor) => boolean;
 }
 
+/**
+ * What `adamw` keeps between steps: how many there were (f32), and running means of the gradients and their squares.
+ */
 export interface AdamWState {
   readonly step: Tensor;
   readonly mean: unknown;
   readonly variance: unknown;
 }
 
-/** Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101, algorithm 2). */
+/**
+ * Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101, algorithm 2).
+ *
+ * @throws CoopError for a learning rate or decay that is no number ≥ 0
+ * @example
+ * const optimizer = adamw({ learningRate: 1e-3 });
+ * let state = optimizer.init(params);
+ * [params, state] = optimizer.update(grads, state, params);
+ */
 export function adamw(options: AdamWOptions): Optimizer<AdamWState> {
   const {
     learningRate,
@@ -119,7 +133,10 @@ export function adamw(options: AdamWOptions): Optimizer<AdamWState> {
   };
 }
 
-/** √Σ‖leaf‖²: the length of a whole tree. */
+/**
+ * √Σ‖leaf‖²: the length of a whole tree.
+ * @example globalNorm([tensor([3]), tensor([4])]) // [5]
+ */
 export function globalNorm(tree: unknown): Tensor {
   return sqrt(
     treeLeaves<Tensor>(tree)
@@ -128,7 +145,10 @@ export function globalNorm(tree: unknown): Tensor {
   );
 }
 
-/** Gradients scaled down together where their global norm exceeds `limit`. */
+/**
+ * Gradients scaled down together where their global norm exceeds `limit` (Pascanu et al., arXiv 1211.5063).
+ * @example clipByGlobalNorm({ w: tensor([3, 4]) }, 1).w // [0.6, 0.8]
+ */
 export function clipByGlobalNorm<P>(grads: P, limit: number): P {
   const scale = minimum(div(limit, add(globalNorm(grads), 1e-6)), 1);
   return map((g) => mul(g, scale), grads);

@@ -25,7 +25,10 @@ const vit = (width: number, layers: number, patchSize: number, imageSize = 224):
   heads: width / 64,
 });
 
-/** The sizes of OpenAI's models by their names (Radford et al., arXiv 2103.00020, tables 19 and 20). */
+/**
+ * The sizes of OpenAI's models by their names (Radford et al., arXiv 2103.00020, tables 19 and 20).
+ * @example initClip(ARCHITECTURES["ViT-B/32"], key(0)); // random weights of that size
+ */
 export const ARCHITECTURES = {
   RN50: clip(1024, resnet(64, [3, 4, 6, 3], 224), 512),
   RN101: clip(512, resnet(64, [3, 4, 23, 3], 224), 512),

@@ -42,7 +42,15 @@ export interface Known {
   readonly constants?: readonly Tensor[];
 }
 
+/**
+ * x Wᵀ + b (see `linear`) by a layer's parameters: [..., in] → [..., out].
+ * @example applyLinear(params.text.blocks[0].expand, x); // [N, D] → [N, 4 D]
+ */
 export const applyLinear = (p: LinearParams, x: Tensor): Tensor => linear(x, p.weight, p.bias);
+/**
+ * Layer normalisation over the last axis (see `layerNorm`) by its parameters: [..., D] → [..., D].
+ * @example applyNorm(params.text.finalNorm, x, config.layerNormEpsilon);
+ */
 export const applyNorm = (p: NormParams, x: Tensor, epsilon: number): Tensor => layerNorm(x, p.weight, p.bias, epsilon);
 
 /**
@@ -105,6 +113,8 @@ export function residualBlock(
  * @param x [C, D]
  * @param pattern what the rows see of one another
  * @returns one [C, 2D] for each block
+ * @example
+ * const constants = keysAndValues(params.text.blocks, x, pattern, textLayers(config)); // for `encodeEmbeddings`
  */
 export function keysAndValues(
   blocks: readonly BlockParams[],
@@ -124,6 +134,7 @@ export function keysAndValues(
  *
  * @param normed [N, D]
  * @param pick the rows that ask
+ * @example const { queries, keysValues } = project(blocks[0], applyNorm(blocks[0].norm1, x, epsilon));
  */
 export function project(p: BlockParams, normed: Tensor, pick = (rows: Tensor) => rows): Projected {
   const width = normed.shape[1];

@@ -9,7 +9,8 @@ import type { TowerOptions } from "./towers.ts";
 /** Puts a piece of a batch on the device: called twice a step, and freed by who called. All pieces have one shape. */
 export type BatchPiece = () => PairBatch;
 
-type Towers = Pick<ClipParams, "vision" | "text">;
+/** The parameters of both towers, without the scale that only the loss needs. */
+export type Towers = Pick<ClipParams, "vision" | "text">;
 
 /** The loss of a batch in pieces, and its gradient. */
 export interface CachedGradients {
@@ -27,6 +28,8 @@ export interface CachedGradients {
  * gradients; then the gradient of the whole batch's loss with respect to them; then each piece runs again and pulls its
  * part of that back to the parameters. A third more work, and the same gradient up to rounding; but the batch norms of a
  * ResNet see one piece at a time.
+ *
+ * @example const [loss, gradients] = cachedGradients(config)(params, [() => firstHalf, () => secondHalf]);
  */
 export function cachedGradients(config: ClipConfig, options: TowerOptions = {}): CachedGradients {
   const embed = compile((towers: Towers, batch: PairBatch) => trainPairFeatures(towers, config, batch)[0], {
@@ -90,6 +93,9 @@ function lossOfFeatures(pieces: readonly PairFeatures[], logitScale: Tensor) {
   return { loss, parts, scale };
 }
 
-/** Both towers without gradients, compiled. */
+/**
+ * Both towers without gradients, compiled.
+ * @example const { images, texts } = pairEncoder(config)(params, batch); // [N, E] each
+ */
 export const pairEncoder = (config: ClipConfig): Compiled<[Towers, PairBatch], PairFeatures> =>
   compile((towers: Towers, batch: PairBatch) => pairFeatures(towers, config, batch), { name: "features of pairs" });

@@ -48,7 +48,10 @@ export interface ClipParts {
   readonly sha256: string;
 }
 
-/** A model from its parts: what `loadClip` returns. */
+/**
+ * A model from its parts: what `loadClip` returns.
+ * @example const clip = await makeClip({ name: "mine", config, params, tokenizer, pixels, sha256: "0".repeat(64) });
+ */
 export async function makeClip({ name, config, params, tokenizer, pixels, sha256: hash }: ClipParts): Promise<Clip> {
   const image = compile((images: Tensor) => encodeImage(params.vision, config, images), { name: "encodeImage" });
   const text = compile((batch: TextBatch) => encodeText(params.text, config, batch), { name: "encodeText" });
@@ -73,9 +76,10 @@ export async function makeClip({ name, config, params, tokenizer, pixels, sha256
 }
 
 /**
- * Texts on the device: cut behind their end tokens, packed, their common beginning once (see `packSequences`).
+ * Texts on the device: cut behind their end tokens, packed, their common beginning once (see `packSequences`). `padTo`
+ * gives all texts one length instead, so that batches of other texts have the same shapes.
  *
- * @param options.padTo a length for all texts instead, so that batches of other texts have the same shapes
+ * @example const batch = textBatch(tokenizer.tokenize(["a cat", "a dog"]), tokenizer);
  */
 export function textBatch(
   { ids, count, length }: TokenRows,
@@ -97,6 +101,7 @@ export function textBatch(
  *
  * @param images float32 [3, R, R] each, from `clip.preprocess`
  * @returns [N, E] row-major, not normalised
+ * @example const features = await imageFeatures(clip, pictures.map((picture) => clip.preprocess(picture)));
  */
 export async function imageFeatures(
   clip: Clip,
@@ -137,6 +142,7 @@ export async function imageFeatures(
  * that does not fit the context is cut.
  *
  * @returns [N, E] row-major, not normalised
+ * @example const features = await textFeatures(clip, ["a photo of a cat.", "a photo of a dog."]); // 2 · E numbers
  */
 export async function textFeatures(clip: Clip, texts: readonly string[], batchSize = 64): Promise<Float32Array> {
   const { endToken, contextLength } = clip.tokenizer;

@@ -29,6 +29,7 @@ export interface ResNetConfig {
   readonly heads: number;
 }
 
+/** Sizes of the image tower, of either kind. */
 export type VisionConfig = ViTConfig | ResNetConfig;
 
 /** Text tower. */
@@ -54,7 +55,10 @@ export const gridOf = (vision: VisionConfig): number =>
 
 const ACTIVATIONS: Readonly<Record<string, ClipConfig["activation"]>> = { quick_gelu: "quickGelu", gelu: "gelu" };
 
-/** Reads Hugging Face's `config.json` of a CLIP model (parsed). FormatError names the key that is missing or wrong. */
+/**
+ * Reads Hugging Face's `config.json` of a CLIP model (parsed). FormatError names the key that is missing or wrong.
+ * @example const { embedDim, vision } = readConfig(JSON.parse(text));
+ */
 export function readConfig(json: unknown, name = "config.json"): ClipConfig {
   const root = new Fields(json, name, "");
   const kind = root.text("model_type", "clip");
@@ -87,7 +91,10 @@ export function readConfig(json: unknown, name = "config.json"): ClipConfig {
   };
 }
 
-/** Writes what `readConfig` reads. InputError for a ResNet: Hugging Face's layout has no name for one. */
+/**
+ * Writes what `readConfig` reads. InputError for a ResNet: Hugging Face's layout has no name for one.
+ * @example writeFileSync("config.json", JSON.stringify(configJson(clip.config)));
+ */
 export function configJson(config: ClipConfig): object {
   const { embedDim, layerNormEpsilon, vision, text } = config;
   if (vision.kind !== "vit") throw new InputError("Hugging Face's CLIP has no ResNet; save it in OpenAI's layout");

@@ -16,7 +16,10 @@ import type { ClipParams } from "./params.ts";
 import type { RunningStatistics } from "./resnet.ts";
 import { encodeImage, encodeText, type TextBatch, type TowerOptions, trainImage } from "./towers.ts";
 
-/** Largest logit scale while training: a factor of 100 (Radford et al., arXiv 2103.00020 §2.5). */
+/**
+ * Largest logit scale while training: a factor of 100 (Radford et al., arXiv 2103.00020 §2.5).
+ * @example Math.exp(MAX_LOGIT_SCALE) // 100
+ */
 export const MAX_LOGIT_SCALE = Math.log(100);
 
 /**
@@ -25,6 +28,7 @@ export const MAX_LOGIT_SCALE = Math.log(100);
  * @param images features [N, E]
  * @param texts features [K, E]
  * @returns [N, K]
+ * @example const logits = similarityLogits(images, texts, clip.params.logitScale); // [N, K]
  */
 export const similarityLogits = (images: Tensor, texts: Tensor, logitScale: Tensor): Tensor =>
   mul(matmul(l2Normalize(images), l2Normalize(texts), { transposeB: true }), exp(logitScale));
@@ -35,6 +39,7 @@ export const similarityLogits = (images: Tensor, texts: Tensor, logitScale: Tens
  * @param images features [N, E]
  * @param texts features [N, E]
  * @returns a scalar
+ * @example const loss = contrastiveLoss(images, texts, params.logitScale);
  */
 export function contrastiveLoss(images: Tensor, texts: Tensor, logitScale: Tensor): Tensor {
   const logits = similarityLogits(images, texts, logitScale);
@@ -53,7 +58,10 @@ export interface PairFeatures {
   readonly texts: Tensor;
 }
 
-/** Both towers on a batch. */
+/**
+ * Both towers on a batch.
+ * @example const { images, texts } = pairFeatures(params, config, batch);
+ */
 export const pairFeatures = (
   params: Pick<ClipParams, "vision" | "text">,
   config: ClipConfig,
@@ -86,7 +94,10 @@ export function pretrainLossWith(
   return [contrastiveLoss(images, texts, params.logitScale), statistics];
 }
 
-/** The loss of pre-training as a pure function of the parameters. */
+/**
+ * The loss of pre-training as a pure function of the parameters.
+ * @example const [loss, grads] = valueAndGrad((p: ClipParams) => pretrainLoss(p, config, batch))(params);
+ */
 export const pretrainLoss = (
   params: ClipParams,
   config: ClipConfig,
@@ -94,7 +105,10 @@ export const pretrainLoss = (
   options?: TowerOptions,
 ): Tensor => pretrainLossWith(params, config, batch, options)[0];
 
-/** The parameters with the logit scale in [0, ln 100], as after every optimizer step of pre-training. */
+/**
+ * The parameters with the logit scale in [0, ln 100], as after every optimizer step of pre-training.
+ * @example params = clampLogitScale(updated);
+ */
 export const clampLogitScale = (params: ClipParams): ClipParams => ({
   ...params,
   logitScale: minimum(maximum(params.logitScale, 0), MAX_LOGIT_SCALE),

@@ -34,6 +34,9 @@ const MOST_PIXELS = 2 ** 24;
  * @param most pixels, of four bytes each, that are resized in one go; a larger box is resized on the CPU
  * @returns f32 [N, 3, side, side]
  * @throws InputError for a box that is not within its picture
+ * @example
+ * const views = pictures.map((picture) => ({ picture, ...randomView(picture, Math.random) }));
+ * const images = await cropBatch(views, clip.config.vision.imageSize, clip.pixels);
  */
 export async function cropBatch(
   crops: Iterable<Crop> | AsyncIterable<Crop>,

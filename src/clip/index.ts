@@ -1,25 +1,48 @@
+/**
+ * CLIP: loading and saving models; pictures, texts and their features; zero-shot classification.
+ *
+ * @module coop/clip
+ */
 export { COOP_VIEWS, randomView, type View, type ViewOptions } from "./augment.ts";
 export {
   applyLinear,
   applyNorm,
   type Known,
   keysAndValues,
+  type LayerOptions,
   type Projected,
   project,
 } from "./block.ts";
+export type { ByteSource } from "./bytes.ts";
+export type { Checkpoint, StoredArray } from "./checkpoint.ts";
 export { type Clip, type ClipParts, imageFeatures, makeClip, textBatch, textFeatures } from "./clip.ts";
 export {
   type ClipConfig,
   configJson,
+  type ResNetConfig,
   readConfig,
   type TextConfig,
   type TransformerConfig,
   type VisionConfig,
+  type ViTConfig,
 } from "./config.ts";
 export { similarityLogits } from "./contrastive.ts";
 export { type Crop, cropBatch } from "./crop-batch.ts";
 export { type LoadOptions, loadClip } from "./load.ts";
-export type { BlockParams, ClipParams, LinearParams, NormParams, TextParams, VisionParams } from "./params.ts";
+export type {
+  AttentionPoolParams,
+  BatchNormParams,
+  BlockParams,
+  BottleneckParams,
+  ClipParams,
+  ConvParams,
+  LinearParams,
+  NormParams,
+  ResNetParams,
+  TextParams,
+  VisionParams,
+  ViTParams,
+} from "./params.ts";
 export {
   decodePicture,
   type Picture,
@@ -29,6 +52,7 @@ export {
   readPictureFile,
   setPictureDecoder,
 } from "./picture.ts";
+export type { PictureHeader } from "./picture-header.ts";
 export {
   clipPreprocess,
   type PreprocessOptions,
@@ -38,7 +62,8 @@ export {
   readPreprocess,
   resizeBox,
 } from "./preprocess.ts";
-export { type PackedSequences, type PackOptions, packSequences, type SequenceRows } from "./rows.ts";
+export type { Box } from "./resize.ts";
+export { type PackedSequences, type PackOptions, packSequences, type Rows, type SequenceRows } from "./rows.ts";
 export {
   openSafetensors,
   type Safetensors,
@@ -48,6 +73,7 @@ export {
   type TensorToStore,
   writeSafetensors,
 } from "./safetensors.ts";
+export type { Metadata } from "./safetensors-write.ts";
 export {
   type FetchOptions,
   folderFiles,
@@ -62,6 +88,7 @@ export { DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, TEMPLATE_DATASETS, 
 export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
 export { isTorchFile, openTorchFile } from "./torch.ts";
 export type { TorchCheckpoint, TorchOptions } from "./torch-file.ts";
+export type { PlainValue } from "./torch-names.ts";
 export {
   embedTokens,
   encodeEmbeddings,

@@ -14,7 +14,10 @@ import type {
 /** Hands out a fresh key for every parameter. */
 type Draw = { normal(s: Stored, std: number): Tensor; uniform(s: Stored, bound: number): Tensor };
 
-/** Random parameters for training from scratch, distributed as in OpenAI's code. */
+/**
+ * Random parameters for training from scratch, distributed as in OpenAI's code.
+ * @example const params = initClip(ARCHITECTURES["RN50"], key(1));
+ */
 export function initClip(config: ClipConfig, key: Key): ClipParams {
   let drawn = 0;
   const next = () => foldIn(key, drawn++);

@@ -11,6 +11,7 @@ import { readJson } from "./read-file.ts";
 import { type FetchOptions, type ModelFiles, missingFile, modelFiles } from "./source.ts";
 import { loadWeights } from "./weights.ts";
 
+/** How a model is loaded. */
 export interface LoadOptions extends FetchOptions {
   /**
    * "f16" keeps matrices, filters and the token embedding in half precision on the device: half the memory, features

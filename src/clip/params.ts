@@ -78,8 +78,10 @@ export interface AttentionPoolParams {
   readonly outProjection: LinearParams;
 }
 
+/** Parameters of the image tower, of either kind. */
 export type VisionParams = ViTParams | ResNetParams;
 
+/** Parameters of the text tower. */
 export interface TextParams {
   /** [vocabulary, width] as blocks of rows: one, where the device can bind all of it. */
   readonly tokenEmbedding: readonly Tensor[];

@@ -20,7 +20,10 @@ const MAX_PIXELS = 50_000_000;
 const MAX_BYTES = 2 ** 26;
 let chosen: PictureDecoder | undefined;
 
-/** Replaces the decoder for every later call; undefined brings the built-in one back. */
+/**
+ * Replaces the decoder for every later call; undefined brings the built-in one back.
+ * @example setPictureDecoder(async (bytes) => myDecoder(bytes)); // { width, height, data: RGB }
+ */
 export function setPictureDecoder(decoder: PictureDecoder | undefined): void {
   chosen = decoder;
 }
@@ -31,6 +34,8 @@ export function setPictureDecoder(decoder: PictureDecoder | undefined): void {
  * become 8 bits. In Node by the optional package `sharp`, in a browser by the browser (where wholly transparent
  * pixels come out black). InputError, in one line with the file's name and what to do, for everything that is not a picture
  * or too large a one.
+ *
+ * @example const { width, height, data } = await decodePicture(new Uint8Array(await file.arrayBuffer()), file.name);
  */
 export async function decodePicture(bytes: Uint8Array, name = "picture", limits: PictureLimits = {}): Promise<Picture> {
   const header = checkPicture(bytes, oneLine(name), limits);
@@ -47,12 +52,18 @@ export async function decodePicture(bytes: Uint8Array, name = "picture", limits:
   return picture;
 }
 
-/** Reads and decodes a picture file (Node). Errors as in decodePicture, and InputError if it cannot be read. */
+/**
+ * Reads and decodes a picture file (Node). Errors as in decodePicture, and InputError if it cannot be read.
+ * @example const pixels = clip.preprocess(await readPicture("photo.jpg"));
+ */
 export async function readPicture(path: string, limits: PictureLimits = {}): Promise<Picture> {
   return decodePicture(await readPictureFile(path, limits), path, limits);
 }
 
-/** The bytes of a picture file (Node), not decoded; InputError where there are none, or too many. */
+/**
+ * The bytes of a picture file (Node), not decoded; InputError where there are none, or too many.
+ * @example const picture = await decodePicture(await readPictureFile("photo.jpg"), "photo.jpg");
+ */
 export async function readPictureFile(path: string, limits: PictureLimits = {}): Promise<Uint8Array> {
   const file = await fileBytes(path);
   try {

@@ -15,7 +15,10 @@ export interface PreprocessOptions {
   readonly std: readonly [number, number, number];
 }
 
-/** OpenAI's preprocessing at an image resolution in pixels. */
+/**
+ * OpenAI's preprocessing at an image resolution in pixels.
+ * @example preprocess(picture, clipPreprocess(224)).length // 3 · 224 · 224
+ */
 export function clipPreprocess(resolution: number): PreprocessOptions {
   return {
     size: resolution,
@@ -30,6 +33,8 @@ export function clipPreprocess(resolution: number): PreprocessOptions {
  * Reads a parsed `preprocessor_config.json`. `size` may be a number or `{shortest_edge}`, `crop_size` a number or
  * a square `{height, width}`; the `do_…` flags are obeyed, a missing one counts as true. FormatError for
  * anything that would be done differently here, above all another filter than bicubic.
+ *
+ * @example const pixels = readPreprocess(JSON.parse(text));
  */
 export function readPreprocess(config: unknown, name = "preprocessor_config.json"): PreprocessOptions {
   const refuse = (why: string): never => {
@@ -73,7 +78,10 @@ export function readPreprocess(config: unknown, name = "preprocessor_config.json
   };
 }
 
-/** Test-time preprocessing: resize, centre crop, normalise → float32 [3, height, width]. */
+/**
+ * Test-time preprocessing: resize, centre crop, normalise → float32 [3, height, width].
+ * @example const images = tensor(preprocess(picture, clip.pixels), [1, 3, 224, 224]);
+ */
 export function preprocess(picture: Picture, options: PreprocessOptions): Float32Array {
   return normalise(resizeAndCrop(picture, options), options);
 }
@@ -83,6 +91,8 @@ export function preprocess(picture: Picture, options: PreprocessOptions): Float3
  * picture (Radford et al., arXiv 2103.00020, §2.4).
  *
  * @param place where, from 0 (left, top) up to 1, not included
+ * @returns float32 [3, side, side], row-major
+ * @example preprocessAt(picture, clip.pixels, [Math.random(), Math.random()]);
  */
 export function preprocessAt(
   picture: Picture,
@@ -97,7 +107,10 @@ export function preprocessAt(
   return normalise(options.size ? resize(picture, width, height, box) : crop(picture, box), options);
 }
 
-/** Writes what `readPreprocess` reads. */
+/**
+ * Writes what `readPreprocess` reads.
+ * @example writeFileSync("preprocessor_config.json", JSON.stringify(preprocessJson(clip.pixels)));
+ */
 export const preprocessJson = ({ size, crop: side, scale, mean, std }: PreprocessOptions): object => ({
   feature_extractor_type: "CLIPFeatureExtractor",
   do_convert_rgb: true,
@@ -131,7 +144,10 @@ export function centreCrop(picture: Picture, size: number): Picture {
   return crop(picture, centreBox(picture.width, picture.height, size));
 }
 
-/** What lies in `box`, resized to `size` × `size`: the geometry of a random resized crop (nothing outside is seen). */
+/**
+ * What lies in `box`, resized to `size` × `size`: the geometry of a random resized crop (nothing outside is seen).
+ * @example const crop = resizeBox(picture, [10, 10, 110, 110], 224); // 224 × 224 pixels
+ */
 export function resizeBox(picture: Picture, box: Box, size: number): Picture {
   return resize(crop(picture, box), size, size);
 }

@@ -16,12 +16,16 @@ export interface TrainingState {
 /**
  * Which parameters decay: matrices and tables, as in open_clip. Gains, biases, the class embedding and the logit scale,
  * all of them of rank 0 or 1, do not; the embeddings of tokens and positions do.
+ *
+ * @example decays(params.logitScale) // false
  */
 export const decays = (parameter: Pick<Tensor, "rank">): boolean => parameter.rank >= 2;
 
 /**
  * AdamW as CLIP was trained with it (Radford et al., arXiv 2103.00020, tables 18 to 20): β₂ and ε by the kind of image
  * tower, weight decay 0.2 on what `decays`.
+ *
+ * @example const optimizer = pretrainOptimizer(config, { learningRate: 5e-4 });
  */
 export const pretrainOptimizer = (
   { vision }: Pick<ClipConfig, "vision">,
@@ -35,6 +39,7 @@ export const pretrainOptimizer = (
     ...(vision.kind === "vit" ? { beta2: 0.98, epsilon: 1e-6 } : { beta2: 0.999, epsilon: 1e-8 }),
   });
 
+/** How a step of pre-training is computed. */
 export interface StepOptions extends TowerOptions {
   /** Gradients are scaled down together where their global norm exceeds this; not at all where not given. */
   readonly clipNorm?: number;
@@ -54,6 +59,10 @@ export interface PretrainStep {
 /**
  * A step of pre-training: one program where the batch is one piece, `cachedGradients` where it is several. Afterwards the
  * logit scale is in [0, ln 100].
+ *
+ * @example
+ * const step = pretrainStep(config, optimizer);
+ * [state, loss] = step(state, [() => batch], schedule(i));
  */
 export function pretrainStep(
   config: ClipConfig,

@@ -22,6 +22,7 @@ export interface SequenceRows {
   readonly last?: AttentionPattern;
 }
 
+/** How `packSequences` lays sequences out. */
 export interface PackOptions<Item> {
   /** Compute the beginning that all sequences have in common once; true where not given. */
   readonly share?: boolean;
@@ -39,7 +40,7 @@ export interface PackOptions<Item> {
 }
 
 /** Rows, what stands in each (undefined in one that pads), and its place in its own sequence. */
-interface Rows<Item> {
+export interface Rows<Item> {
   readonly items: readonly (Item | undefined)[];
   readonly positions: readonly number[];
 }
@@ -63,6 +64,7 @@ const WORTH_SETTING_APART = 8;
  * beginning of items that never change has the same hidden states for ever.
  *
  * @param sequences one or more, none of them empty; compared by `===` of what `identity` makes of their items
+ * @example packSequences([[1, 2, 3], [1, 2, 4, 5]], (id) => id, { contextLength: 77 }).shared // 2
  */
 export function packSequences<Item>(
   sequences: readonly (readonly Item[])[],

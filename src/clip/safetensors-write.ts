@@ -10,10 +10,12 @@ export interface TensorToStore {
 
 /** A tensor whose bytes are asked for when they are written. */
 export interface TensorToLoad extends Omit<TensorToStore, "data"> {
+  /** Its bytes, asked for when its turn to be written comes. */
   load(): Promise<Uint8Array>;
 }
 
-type Metadata = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
+/** Texts that a safetensors file holds beside its tensors. */
+export type Metadata = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 
 /**
  * The bytes of a safetensors file. The same tensors give the same bytes, in whatever order they come: wide

@@ -25,6 +25,10 @@ export interface Safetensors extends Checkpoint {
  * names the file and the tensor, everything that the format forbids: a header over 100 MB, text that is not UTF-8 or not
  * JSON, keys that come twice, unknown dtypes, sizes that disagree with the shape, overlaps, gaps, missing and
  * trailing bytes.
+ *
+ * @example
+ * const file = await openSafetensors(await fileBytes("model.safetensors"));
+ * file.tensors.get("logit_scale"); // { dtype: "F32", shape: [], byteLength: 4, offset: … }
  */
 export async function openSafetensors(source: ByteSource): Promise<Safetensors> {
   const header = await readHeader(source);

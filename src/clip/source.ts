@@ -21,6 +21,7 @@ export interface FetchOptions {
   readonly offline?: boolean;
   /** For repositories that ask for one; the environment's `HF_TOKEN` where not given. */
   readonly token?: string;
+  /** Called as bytes arrive. */
   readonly onProgress?: (loading: Loading) => void;
   readonly signal?: AbortSignal;
 }
@@ -29,6 +30,7 @@ export interface FetchOptions {
 export interface OpenFile extends ByteSource {
   /** In hexadecimal, where it was computed when the file was checked. */
   readonly sha256?: string;
+  /** Gives the file back; absent where there is nothing to give back. */
   close?(): Promise<void>;
 }
 
@@ -46,7 +48,10 @@ export interface ModelFiles {
   whyMissing?(file: string): string | undefined;
 }
 
-/** A folder on disk (Node). */
+/**
+ * A folder on disk (Node).
+ * @example const clip = await loadClip(await folderFiles("models/tiny-clip"));
+ */
 export async function folderFiles(path: string): Promise<ModelFiles> {
   return (await import("./source-node.ts")).openFolder(path);
 }
@@ -57,6 +62,8 @@ export const WEIGHTS = /\.(?:safetensors|pt|pth|bin)$/;
 /**
  * Files under an address, fetched whole and not kept: for the small models that a page ships with. Where the address is
  * that of a weights file, the others are looked for beside it. A web page is never taken for a file.
+ *
+ * @example const clip = await loadClip(urlFiles("models/tiny-clip")); // in a page: beside it on the server
  */
 export function urlFiles(address: string, options: FetchOptions = {}): ModelFiles {
   const url = new URL(address, globalThis.location?.href);

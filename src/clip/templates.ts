@@ -1,6 +1,9 @@
 import { InputError } from "../tensor/errors.ts";
 
-/** The template of CLIP's paper. */
+/**
+ * The template of CLIP's paper.
+ * @example fillTemplate(DEFAULT_TEMPLATE, ["cat"]) // ["a photo of a cat."]
+ */
 export const DEFAULT_TEMPLATE = "a photo of a {}.";
 
 /** The seven templates that CLIP's authors chose of their eighty, made on ImageNet with a ResNet-50. */
@@ -64,7 +67,10 @@ export function templatesFor(dataset: string, { ensemble = false }: { readonly e
   return name === "ImageNet" ? [...ENSEMBLE_TEMPLATES] : [...ENSEMBLE_TEMPLATES, own];
 }
 
-/** The texts of a template; InputError where it has no place for the name. */
+/**
+ * The texts of a template; InputError where it has no place for the name.
+ * @example fillTemplate("a drawing of a {}.", ["polar_bear"]) // ["a drawing of a polar bear."]
+ */
 export function fillTemplate(template: string, classNames: readonly string[]): string[] {
   if (!template.includes("{}"))
     throw new InputError(

@@ -17,7 +17,7 @@ export interface TokenizerOptions {
 
 /** Token rows of several texts. */
 export interface TokenRows {
-  /** [count, length]: start, the text's tokens, end, then zeros */
+  /** Shape [count, length]: start, the text's tokens, end, then zeros */
   readonly ids: Int32Array;
   readonly count: number;
   readonly length: number;
@@ -49,6 +49,10 @@ export interface Tokenizer {
 /**
  * Loads a `tokenizer.json` (its text, or parsed): CLIP's byte-pair encoding, or any other that the package
  * `@huggingface/tokenizers` reads, with a start token and an end token of the largest id. FormatError otherwise.
+ *
+ * @example
+ * const tokenizer = await loadTokenizer(await readFile("tokenizer.json", "utf8"));
+ * tokenizer.decode(tokenizer.encode("A cat.")); // "a cat ."
  */
 export async function loadTokenizer(json: object | string, options: TokenizerOptions = {}): Promise<Tokenizer> {
   const { contextLength = 77, clean = true, name = "tokenizer.json" } = options;

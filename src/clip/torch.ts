@@ -1,7 +1,10 @@
 import type { ByteSource } from "./bytes.ts";
 import type { TorchCheckpoint, TorchOptions } from "./torch-file.ts";
 
-/** Whether a file that starts so (16 bytes will do) is one that PyTorch writes: a ZIP archive or a pickle. */
+/**
+ * Whether a file that starts so (16 bytes will do) is one that PyTorch writes: a ZIP archive or a pickle.
+ * @example isTorchFile(bytes.subarray(0, 16))
+ */
 export function isTorchFile(start: Uint8Array): boolean {
   // a safetensors header of 640 bytes begins like a pickle: 80 02 00 00 00 00 00 00 7b
   if (start[8] === 0x7b && start.subarray(4, 8).every((byte) => byte === 0)) return false;

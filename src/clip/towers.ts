@@ -32,6 +32,7 @@ export interface TowerOptions {
  *
  * @param images [B, 3, R, R], normalised
  * @returns features [B, E], not normalised
+ * @example const features = encodeImage(params.vision, config, images); // [B, E]
  */
 export const encodeImage = (p: VisionParams, config: ClipConfig, images: Tensor, options: TowerOptions = {}): Tensor =>
   config.vision.kind === "vit"
@@ -42,6 +43,7 @@ export const encodeImage = (p: VisionParams, config: ClipConfig, images: Tensor,
  * The image tower while it is trained: the batch norms of a ResNet use the batch's own statistics.
  *
  * @returns features [B, E], not normalised, and the running statistics moved on
+ * @example const [features, statistics] = trainImage(params.vision, config, images);
  */
 export const trainImage = (
   p: VisionParams,
@@ -75,7 +77,10 @@ function encodeViT(p: ViTParams, vision: ViTConfig, config: ClipConfig, images: 
   return linear(applyNorm(p.postNorm, summary, config.layerNormEpsilon), p.projection);
 }
 
-/** The embeddings [N, D] of token ids [N]; zeros for an id that there is not. */
+/**
+ * The embeddings [N, D] of token ids [N]; zeros for an id that there is not.
+ * @example const words = embedTokens(params.text, tensor(Int32Array.from(tokenizer.encode("a cat"))));
+ */
 export function embedTokens({ tokenEmbedding }: TextParams, ids: Tensor): Tensor {
   let first = 0;
   return tokenEmbedding
@@ -98,6 +103,8 @@ export interface TextBatch {
  * Text transformer on token ids (Radford et al., arXiv 2103.00020, §2.4).
  *
  * @returns features [K, E], not normalised
+ * @example
+ * const features = encodeText(params.text, config, textBatch(tokenizer.tokenize(["a cat"]), tokenizer)); // [1, E]
  */
 export const encodeText = (
   p: TextParams,
@@ -120,6 +127,7 @@ export const encodeText = (
  * @param embeddings [N, D], positions added
  * @param known what need not be computed
  * @returns features [K, E], not normalised
+ * @example const features = encodeEmbeddings(params.text, config, embeddings, rows); // as `promptLearner` does
  */
 export function encodeEmbeddings(
   p: TextParams,
@@ -133,7 +141,10 @@ export function encodeEmbeddings(
   return linear(applyNorm(p.finalNorm, ends, config.layerNormEpsilon), p.projection);
 }
 
-/** What the layers of the text tower have in common. */
+/**
+ * What the layers of the text tower have in common.
+ * @example textLayers(clip.config).heads
+ */
 export const textLayers = (config: ClipConfig): LayerOptions => layersOf(config, config.text.heads);
 
 const layersOf = (config: ClipConfig, heads: number): LayerOptions => ({

@@ -169,7 +169,10 @@ const storedShape = ({ shape, names, transposed, storedRows }: Stored): readonly
         ? [shape[0] / names.length, ...shape.slice(1)]
         : shape;
 
-/** The entries of a checkpoint in Hugging Face's layout, or in OpenAI's for a ResNet. InputError if its norms are folded. */
+/**
+ * The entries of a checkpoint in Hugging Face's layout, or in OpenAI's for a ResNet. InputError if its norms are folded.
+ * @example const bytes = writeSafetensors(await storeWeights(clip.params, clip.config));
+ */
 export async function storeWeights(params: ClipParams, config: ClipConfig): Promise<[string, TensorToStore][]> {
   if ("stem" in params.vision && params.vision.stem.some((conv) => "bias" in conv))
     throw new InputError("the batch norms of this ResNet are folded; load it with `trainable: true` to save it");

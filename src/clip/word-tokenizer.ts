@@ -6,7 +6,10 @@ const PIECE = "[\\p{L}\\p{M}]+|\\p{N}+|[^\\s\\p{L}\\p{M}\\p{N}]";
 
 const PIECES = new RegExp(PIECE, "gu");
 
-/** The words of some texts as `wordLevelTokenizerJson` cuts them: the commonest first, at most `limit`. */
+/**
+ * The words of some texts as `wordLevelTokenizerJson` cuts them: the commonest first, at most `limit`.
+ * @example commonWords(["a cat", "a dog"], 2) // ["a", "cat"]
+ */
 export function commonWords(texts: Iterable<string>, limit: number): string[] {
   const counts = new Map<string, number>();
   for (const text of texts)
@@ -25,6 +28,8 @@ const normal = (text: string): string => text.normalize("NFC").toLowerCase();
  * words, numbers and single punctuation marks; what is not in `words` becomes `<unk>`. Ids: 0 `<pad>`, 1 `<unk>`,
  * the words in their order, `<|startoftext|>`, `<|endoftext|>`. InputError for a word that would be cut or that comes
  * twice.
+ *
+ * @example const tokenizer = await loadTokenizer(wordLevelTokenizerJson(["a", "cat"]), { contextLength: 8 });
  */
 export function wordLevelTokenizerJson(words: readonly string[]): object {
   const known = new Set<string>();

@@ -9,6 +9,7 @@ import { encodeText } from "./towers.ts";
  *
  * @returns float32 [K, E] row-major
  * @throws InputError where the template has no place for the name, or a text does not fit the context
+ * @example const features = await templateFeatures(clip, ["cat", "dog"], "a drawing of a {}.");
  */
 export async function templateFeatures(
   clip: Clip,
@@ -32,6 +33,7 @@ export async function templateFeatures(
  * @param features normalised, [K, E] row-major each
  * @param width E
  * @returns float32 [K, E] row-major; a single one as it is
+ * @example ensembleFeatures([Float32Array.of(1, 0), Float32Array.of(0, 1)], 2) // [0.7071, 0.7071]
  */
 export function ensembleFeatures(features: readonly Float32Array[], width: number): Float32Array {
   if (features.length === 0) throw new InputError("there are no templates to ask with");
@@ -53,6 +55,7 @@ export function ensembleFeatures(features: readonly Float32Array[], width: numbe
  * `templateFeatures` of each.
  *
  * @returns float32 [K, E] row-major
+ * @example const classes = await classFeatures(clip, ["cat", "dog"], [DEFAULT_TEMPLATE]); // 2 · E numbers
  */
 export async function classFeatures(
   clip: Clip,
@@ -70,6 +73,7 @@ export async function classFeatures(
  * @param images features [N, E] row-major, need not be normalised
  * @param classes normalised features [K, E] row-major
  * @returns [N, K] row-major
+ * @example const [cat, dog] = await classify(clip, features, classes); // probabilities for the first picture
  */
 export async function classify(clip: Clip, images: Float32Array, classes: Float32Array): Promise<Float32Array> {
   const width = clip.config.embedDim;

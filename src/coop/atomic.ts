@@ -10,6 +10,8 @@ export type Content = Uint8Array | string | AsyncIterable<Uint8Array>;
 /**
  * Writes a file whole or not at all: into a new file beside it, flushed to the disk, then renamed over it. Whatever
  * fails, what was there before is still there. InputError if the place cannot be written.
+ *
+ * @example await writeFileAtomic("results.json", JSON.stringify(results));
  */
 export async function writeFileAtomic(path: string, content: Content): Promise<void> {
   const { rename, rm } = await import("node:fs/promises");
@@ -30,6 +32,8 @@ export async function writeFileAtomic(path: string, content: Content): Promise<v
 /**
  * Refuses a folder that a run cannot be written to: one that holds anything, a file, or the folder one is in. To be
  * called before the work begins; `writeRunFolder` asks again at its end.
+ *
+ * @example await checkRunFolder("runs/pets"); // before an hour of training, not after it
  */
 export async function checkRunFolder(out: string): Promise<void> {
   const { readdir, realpath } = await import("node:fs/promises");
@@ -51,6 +55,8 @@ export async function checkRunFolder(out: string): Promise<void> {
 /**
  * Writes the files of a run as one new folder: into a temporary folder beside `out`, flushed to the disk, then renamed,
  * so that `out` holds all of them or does not exist. InputError, and nothing changed, if `out` holds anything already.
+ *
+ * @example await writeRunFolder("runs/pets", runFiles({ config, context, epochs, splits, readme, report }));
  */
 export async function writeRunFolder(out: string, files: ReadonlyMap<string, Uint8Array | string>): Promise<void> {
   for (const name of files.keys())

@@ -39,7 +39,10 @@ export interface CacheWeights {
 /** Where there is nothing to choose by: the released code's start for ImageNet. */
 export const CACHE_WEIGHTS: CacheWeights = { alpha: 1.17, beta: 1 };
 
-/** What the released code tries for ImageNet: 20 values of α below 3, 200 of β below 7. */
+/**
+ * What the released code tries for ImageNet: 20 values of α below 3, 200 of β below 7.
+ * @example await searchCache(clip, model, validation, CACHE_GRID);
+ */
 export const CACHE_GRID = {
   alphas: Array.from({ length: 20 }, (_, i) => 0.1 + (2.9 * i) / 20),
   betas: Array.from({ length: 200 }, (_, i) => 0.1 + (6.9 * i) / 200),
@@ -51,11 +54,13 @@ const AT_ONCE = 2 ** 23;
 /**
  * Logits of pictures by Tip-Adapter (Zhang et al., "Tip-Adapter: Training-free Adaption of CLIP for Few-shot
  * Classification", ECCV 2022, arXiv 2111.03930, §3.1): CLIP's own plus α exp(−β (1 − f Fᵀ)) L, where F are the features
- * of the shots and L their labels, one-hot.
+ * of the shots and L their labels, one-hot. `chunk` pictures are compared at a time.
  *
  * @param features [N, E] row-major, need not be normalised
- * @param options.chunk pictures at a time
  * @returns [N, K] row-major
+ * @example
+ * const weights = await searchCache(clip, model, validation);
+ * const logits = await cacheLogits(clip, model, test.features, weights);
  */
 export async function cacheLogits(
   clip: Clip,
@@ -81,6 +86,7 @@ export async function cacheLogits(
  * The α and β that get the most validation pictures right; the first of equals, β in the outer loop.
  *
  * @param validation pictures that are no shots
+ * @example const { alpha, beta } = await searchCache(clip, { shots, classes }, validation);
  */
 export async function searchCache(
   clip: Clip,

@@ -16,7 +16,10 @@ function tensorsOf({ context, metaNet: { linear1, linear2 } }: LearnedConditiona
   ];
 }
 
-/** The bytes of a safetensors file with what CoCoOp learned. InputError where it holds numbers that are not finite. */
+/**
+ * The bytes of a safetensors file with what CoCoOp learned. InputError where it holds numbers that are not finite.
+ * @example await writeFile("adapter_model.safetensors", conditionalModel(learned));
+ */
 export function conditionalModel(learned: LearnedConditional): Uint8Array {
   const stored = tensorsOf(learned).map(([name, shape, values]) => {
     if (!values.every(Number.isFinite))
@@ -29,7 +32,10 @@ export function conditionalModel(learned: LearnedConditional): Uint8Array {
   return writeSafetensors(stored, { format: "pt" });
 }
 
-/** What `conditionalModel` wrote; half precision is widened. FormatError where it is something else or not whole. */
+/**
+ * What `conditionalModel` wrote; half precision is widened. FormatError where it is something else or not whole.
+ * @example const learned = await readConditionalModel(await fileBytes("adapter_model.safetensors"));
+ */
 export async function readConditionalModel(source: ByteSource | Uint8Array): Promise<LearnedConditional> {
   const file = await openSafetensors(
     source instanceof Uint8Array ? memoryBytes(source, "CoCoOp's parameters") : source,

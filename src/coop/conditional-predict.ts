@@ -17,7 +17,10 @@ export type LearnedConditional = MapTree<ConditionalParams, Tensor, Float32Array
 /** Prompts that are computed at a time where nothing else is said. */
 const PROMPTS_AT_ONCE = 1024;
 
-/** The parameters on the device; to be freed. */
+/**
+ * The parameters on the device; to be freed.
+ * @example const params = uploadConditional(clip, learned);
+ */
 export function uploadConditional(
   { config: { embedDim, text } }: Clip,
   { context, metaNet: { linear1, linear2 } }: LearnedConditional,
@@ -33,11 +36,12 @@ export function uploadConditional(
 }
 
 /**
- * Logits of any number of pictures, each with prompts of its own: N K texts in all.
+ * Logits of any number of pictures, each with prompts of its own: N K texts in all. `chunk` pictures go at a time; where
+ * not given, as many as make about a thousand prompts.
  *
  * @param features [N, E] row-major, need not be normalised
- * @param options.chunk pictures at a time; where not given, as many as make about a thousand prompts
  * @returns [N, K] row-major
+ * @example const logits = await predictConditional(clip, learner, params, features);
  */
 export async function predictConditional(
   clip: Clip,
@@ -57,7 +61,8 @@ export async function predictConditional(
   }
 }
 
-interface ConditionalPrediction {
+/** How `conditionalProbabilities` computes: where the class name stands, and how many pictures at a time. */
+export interface ConditionalPrediction {
   readonly position?: Position;
   readonly chunk?: number;
 }
@@ -77,13 +82,19 @@ async function logitsOf(
   return logits;
 }
 
-/** Classifies by what CoCoOp learned, among any classes. */
+/**
+ * Classifies by what CoCoOp learned, among any classes.
+ * @example const labels = await conditionalClassifier(clip, learned)(["cat", "dog"], features);
+ */
 export const conditionalClassifier =
   (clip: Clip, learned: LearnedConditional, options: ConditionalPrediction = {}): Classifier =>
   async (classNames, features) =>
     largestOfRows(await logitsOf(clip, learned, classNames, features, options), classNames.length);
 
-/** Probabilities [N, K] of any classes by what CoCoOp learned, row-major. */
+/**
+ * Probabilities [N, K] of any classes by what CoCoOp learned, row-major.
+ * @example const [cat, dog] = await conditionalProbabilities(clip, learned, ["cat", "dog"], features);
+ */
 export async function conditionalProbabilities(
   clip: Clip,
   learned: LearnedConditional,

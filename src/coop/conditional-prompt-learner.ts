@@ -19,6 +19,7 @@ import { layoutPrompts, type Position } from "./prompt.ts";
 import { promptEncoder } from "./prompt-encoder.ts";
 import { batchFeatures, INIT_STD, type PromptBatch } from "./prompt-learner.ts";
 
+/** What a conditional prompt looks like. */
 export interface ConditionalOptions {
   /** M: how many vectors are learned, random at first. */
   readonly contextTokens?: number;

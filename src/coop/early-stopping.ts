@@ -26,6 +26,12 @@ export interface EarlyStopping<P> {
  * @param measure the accuracy on validation pictures, say
  * @param patience so many epochs in a row without a better one are enough
  * @param best what an earlier part of the training kept
+ * @example
+ * const stopping = earlyStopping(meter.of, 10);
+ * const onEpoch = async (epoch: Epoch<PromptParams>) => {
+ *   await stopping.onEpoch(epoch);
+ *   return stopping.enough(epoch.epoch) ? "stop" : undefined;
+ * };
  */
 export function earlyStopping<P>(
   measure: (params: P) => Promise<number>,
@@ -50,10 +56,16 @@ export function earlyStopping<P>(
 export interface AccuracyMeter<P> {
   /** The fraction of the pictures that these parameters answer rightly. */
   of(params: P): Promise<number>;
+  /** Gives back the device's memory. */
   free(): void;
 }
 
-/** Compiles a learner's answers about some pictures once. */
+/**
+ * Compiles a learner's answers about some pictures once.
+ * @example
+ * const meter = accuracyMeter(learner, validation);
+ * await meter.of(params); // 0.91
+ */
 export function accuracyMeter<P>(
   learner: Pick<Learner<P>, "logits">,
   { features, labels }: Examples,

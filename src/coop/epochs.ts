@@ -29,7 +29,12 @@ export type TrainingStep<P, Batch> = Compiled<
   readonly [P, unknown, Tensor]
 >;
 
-/** Loss, gradients, what is done to them and the update, as one program that takes over parameters and state. */
+/**
+ * Loss, gradients, what is done to them and the update, as one program that takes over parameters and state.
+ * @example
+ * const step = trainingStep(learner.loss, sgd({ learningRate: 0.002 }), { name: "my step" });
+ * [params, state, loss] = step(params, state, batch, 0.002);
+ */
 export function trainingStep<P, Batch>(
   loss: (params: P, batch: Batch) => Tensor,
   optimizer: Optimizer<unknown>,
@@ -52,6 +57,8 @@ export function trainingStep<P, Batch>(
  * @param batches those of an epoch, counted from 0; each is made when it is needed and freed after its step
  * @returns the last epoch (its loss NaN where there was none to do), whose tensors are the caller's
  * @throws CoopError where the loss stops being finite, naming the step
+ * @example
+ * const { params, loss } = await runEpochs(step, { params, optimizer, epoch: 0 }, { epochs: 50 }, () => [batch]);
  */
 export async function runEpochs<P, Batch>(
   step: TrainingStep<P, Batch>,

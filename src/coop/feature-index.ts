@@ -5,7 +5,10 @@ import { FormatError, InputError } from "../tensor/errors.ts";
 import { floatToHalf } from "../tensor/half.ts";
 import { normalizeRows } from "./feature-search.ts";
 
-/** Where the index of a folder lies in it; a hidden name, so that it is never taken for one of its files. */
+/**
+ * Where the index of a folder lies in it; a hidden name, so that it is never taken for one of its files.
+ * @example const index = await readIndex(join(folder, INDEX_FILE));
+ */
 export const INDEX_FILE = ".coop-index.safetensors";
 const FORMAT = "coop-index";
 const VERSION = 1;
@@ -41,7 +44,10 @@ export interface FeatureIndex {
   readonly features: Float32Array;
 }
 
-/** The bytes of an index file: a safetensors file with the tensor `features` [N, E] and the rest as metadata. */
+/**
+ * The bytes of an index file: a safetensors file with the tensor `features` [N, E] and the rest as metadata.
+ * @example await writeFileAtomic(join(folder, INDEX_FILE), indexBytes(index));
+ */
 export function indexBytes({ model, folder, dim, half, files, features }: FeatureIndex): Uint8Array {
   const names = JSON.stringify(files.map(({ path, bytes, modified }) => [path, bytes, modified]));
   if (names.length > MOST_NAMES)
@@ -58,7 +64,10 @@ export function indexBytes({ model, folder, dim, half, files, features }: Featur
   });
 }
 
-/** Reads what `indexBytes` wrote. FormatError where it is something else, or of a newer version. */
+/**
+ * Reads what `indexBytes` wrote. FormatError where it is something else, or of a newer version.
+ * @example const { files, features } = await parseIndex(await fileBytes(path));
+ */
 export async function parseIndex(source: ByteSource): Promise<FeatureIndex> {
   const file = await openSafetensors(source);
   const refuse = (why: string): never => {
@@ -106,7 +115,10 @@ function readFiles(json: string): IndexedFile[] | undefined {
   return files.includes(undefined) ? undefined : (files as IndexedFile[]);
 }
 
-/** Reads an index file (Node). */
+/**
+ * Reads an index file (Node).
+ * @example const { model, files, features, dim } = await readIndex("photos/.coop-index.safetensors");
+ */
 export async function readIndex(path: string): Promise<FeatureIndex> {
   const source = await fileBytes(path);
   try {
@@ -134,6 +146,8 @@ export interface IndexUpdate {
  * @param old undefined, or an index by the same model
  * @param files the pictures that there are now
  * @param encode features [M, E] of some of them, not normalised, and which of them could be read, in that order
+ * @example
+ * const { index, added, removed } = await updateIndex(old, files, { model, folder: ".", dim, half: false }, encode);
  */
 export async function updateIndex(
   old: FeatureIndex | undefined,

@@ -57,6 +57,7 @@ export interface FeatureSearch {
   free(): void;
 }
 
+/** Options of `featureSearch`. */
 export interface FeatureSearchOptions {
   /** Bytes of features that the device is to hold in one piece; as many as it can where not given. */
   readonly blockBytes?: number;
@@ -230,7 +231,10 @@ function rowsOf(features: Float32Array, dim: number): number {
   return rows;
 }
 
-/** Rows [N, E] brought to length 1 in float64; a row of zeros stays as it is. */
+/**
+ * Rows [N, E] brought to length 1 in float64; a row of zeros stays as it is.
+ * @example normalizeRows(Float32Array.of(3, 4, 0, 0), 2) // [0.6, 0.8, 0, 0]
+ */
 export function normalizeRows(features: Float32Array, dim: number): Float32Array {
   const out = new Float32Array(features.length);
   for (let start = 0; start < features.length; start += dim) {

@@ -9,6 +9,8 @@ export interface Labelled {
 /**
  * CoOp's few-shot sample: the items grouped by label in order of first appearance; of each group `shots`
  * drawn without replacement, or the whole group as it stands where it has fewer; the groups one after another.
+ *
+ * @example fewShot([{ label: 0 }, { label: 0 }, { label: 1 }], 1, new MersenneTwister(1)).length // 2
  */
 export function fewShot<T extends Labelled>(items: readonly T[], shots: number, random: MersenneTwister): T[] {
   if (!Number.isInteger(shots) || shots < 1)
@@ -25,6 +27,8 @@ export function fewShot<T extends Labelled>(items: readonly T[], shots: number, 
 /**
  * The shots of train and, from the same generator as it then stands, min(shots, 4) a class of val: the very pictures
  * that CoOp's own code draws with `--seed`, if the lists come in its order.
+ *
+ * @example const { train, val } = fewShotSplits(await readFolder("pets"), 16, 1);
  */
 export function fewShotSplits<T extends Labelled>(
   splits: { readonly train: readonly T[]; readonly val: readonly T[] },
@@ -39,6 +43,8 @@ export function fewShotSplits<T extends Labelled>(
 /**
  * Shots as `fewShotSplits` draws them, and pictures to choose a setting by: `valShots` a class from val, from the same
  * generator; where there is no val, from the train pictures that are no shots. Classes that have none left give none.
+ *
+ * @example const { train, val } = shotsAndValidation(await readFolder("pets"), 16, 4, 1);
  */
 export function shotsAndValidation<T extends Labelled>(
   splits: { readonly train: readonly T[]; readonly val: readonly T[] },

@@ -22,6 +22,7 @@ import { COOP_RECIPE, epochBatches } from "./schedule.ts";
 
 /** What can be fitted: pure functions of a tree of parameters P. */
 export interface Learner<P> {
+  /** Parameters to begin with, a function of the key. */
   init(key: Key): P;
   /** [N, K] */
   logits(params: P, batch: Omit<PromptBatch, "labels">): Tensor;
@@ -39,6 +40,7 @@ export interface Examples {
 
 /** Pictures that are seen anew in each epoch: their features [N, E] in an epoch, counted from 0. */
 export interface FreshExamples {
+  /** The features [N, E] of the pictures in an epoch, row-major. */
   readonly features: (epoch: number) => Promise<Float32Array>;
   readonly labels: Int32Array;
 }
@@ -132,6 +134,7 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
  *
  * @returns the parameters, row-major
  * @throws CoopError where the loss stops being finite, naming the step
+ * @example const { context } = await fitLearner(promptLearner(clip, classNames), examples, { epochs: 50, seed: 1 });
  */
 export async function fitLearner<P>(
   learner: Learner<P>,
@@ -152,6 +155,8 @@ export async function fitLearner<P>(
  * Trains a prompt (see `learnerTrainer`).
  *
  * @returns the context, row-major
+ * @example
+ * const context = await fitPrompt(promptLearner(clip, classNames), { features, labels }, { epochs: 50, seed: 1 });
  */
 export async function fitPrompt(
   learner: PromptLearner,
@@ -162,10 +167,16 @@ export async function fitPrompt(
   return (await fitLearner(learner, examples, recipe, { onEpoch })).context;
 }
 
-/** A tree of tensors as numbers on the host. */
+/**
+ * A tree of tensors as numbers on the host.
+ * @example const { context } = await toHost(params); // Float32Array
+ */
 export const toHost = <P>(tree: P): Promise<Host<P>> => read(tree) as Promise<Host<P>>;
 
-/** Numbers of the host as tensors of the shapes of others. */
+/**
+ * Numbers of the host as tensors of the shapes of others.
+ * @example const params = toDevice(saved, learner.init(key(0)));
+ */
 export const toDevice = <P>(host: Host<P>, like: P): P =>
   treeMap(
     (leaf: unknown, values: unknown) => tensor(values as HostArray, [...(leaf as Tensor).shape]),

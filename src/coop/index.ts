@@ -1,6 +1,8 @@
 /**
  * Prompt learning for CLIP: learners and their training, few-shot data, scores, and the files of a run as bytes. What
  * reads and writes folders is in `coop/node`.
+ *
+ * @module coop/prompt
  */
 export {
   CACHE_GRID,
@@ -12,6 +14,7 @@ export {
 } from "./cache-model.ts";
 export { conditionalModel, readConditionalModel } from "./conditional-files.ts";
 export {
+  type ConditionalPrediction,
   conditionalClassifier,
   conditionalProbabilities,
   type LearnedConditional,
@@ -74,10 +77,13 @@ export {
 export { MersenneTwister } from "./mersenne.ts";
 export { METHODS, type MethodLearner, type MethodName, type MethodParams, methodLearner } from "./methods.ts";
 export {
+  type Control,
+  type Measure,
   type NearestWordsOptions,
   type NearToken,
   nearestTokens,
   nearestWords,
+  type Spread,
   type VectorWords,
 } from "./nearest-words.ts";
 export { confusionOf, type LearnedPrompt, predictLabels, promptFeatures } from "./predict.ts";
@@ -91,7 +97,7 @@ export {
   type PromptOptions,
   packPrompts,
 } from "./prompt.ts";
-export { type Answers, answersTo, comparePrompts, type PromptChange } from "./prompt-change.ts";
+export { type Answers, answersTo, type ClassChange, comparePrompts, type PromptChange } from "./prompt-change.ts";
 export {
   type PromptBatch,
   type PromptLearner,
@@ -115,6 +121,7 @@ export {
   type Target,
   transfer,
 } from "./protocols.ts";
+export type { Change, Ranking } from "./ranking.ts";
 export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
 export { optimizerOf, type Recipe, type StepRecipe } from "./recipe.ts";
 export { projected, withKnowledge, withProjection } from "./regularised.ts";

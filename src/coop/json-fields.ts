@@ -16,6 +16,7 @@ export class JsonFields {
     this.#fields = value as Record<string, unknown>;
   }
 
+  /** The object in a text; `file` is its name in messages. */
   static parse(file: string, text: string): JsonFields {
     try {
       return new JsonFields(file, JSON.parse(text));
@@ -42,31 +43,37 @@ export class JsonFields {
     );
   }
 
+  /** Whether there is a field of the name that is not null. */
   has(key: string): boolean {
     return Object.hasOwn(this.#fields, key) && this.#fields[key] !== null;
   }
 
+  /** The value of a field; undefined where there is none. */
   get(key: string): unknown {
     return Object.hasOwn(this.#fields, key) ? this.#fields[key] : undefined;
   }
 
+  /** A field that is an object. */
   object(key: string): JsonFields {
     if (!this.has(key)) throw this.wrong(key, "is missing");
     return new JsonFields(this.#file, this.get(key), this.#path ? `${this.#path}.${key}` : key);
   }
 
+  /** A field that is a text. */
   string(key: string): string {
     const value = this.get(key);
     if (typeof value !== "string") throw this.wrong(key, `must be a text, not ${kind(value)}`);
     return value;
   }
 
+  /** A field that is true or false. */
   boolean(key: string): boolean {
     const value = this.get(key);
     if (typeof value !== "boolean") throw this.wrong(key, `must be true or false, not ${kind(value)}`);
     return value;
   }
 
+  /** A field that is a finite number. */
   number(key: string): number {
     const value = this.get(key);
     if (typeof value !== "number" || !Number.isFinite(value))
@@ -82,6 +89,7 @@ export class JsonFields {
     return value;
   }
 
+  /** A field that is one of some texts. */
   choice<T extends string>(key: string, choices: readonly T[]): T {
     const value = this.string(key);
     const found = choices.find((choice) => choice === value);
@@ -89,12 +97,14 @@ export class JsonFields {
     return found;
   }
 
+  /** A field that is a list. */
   list(key: string): readonly unknown[] {
     const value = this.get(key);
     if (!Array.isArray(value)) throw this.wrong(key, `must be a list, not ${kind(value)}`);
     return value;
   }
 
+  /** A field that is a list of texts. */
   strings(key: string): string[] {
     return this.list(key).map((item, i) => {
       if (typeof item !== "string") throw this.wrong(`${key}[${i}]`, `must be a text, not ${kind(item)}`);

@@ -23,6 +23,7 @@ export interface FittedProbe extends LinearProbe {
   readonly converged: boolean;
 }
 
+/** Options of a probe's fit. */
 export interface ProbeOptions {
   /** K; the largest label and one where not given. */
   readonly classes?: number;
@@ -95,6 +96,10 @@ interface Data {
  * What is minimised is mean cross-entropy + ½λ‖V‖², the objective divided by C·N, in other coordinates that change no
  * value of it but let float32 and L-BFGS cope with C from 1e-6 to 1e6: features lose their mean (b takes it up) and are
  * divided by one number s, and W = d V / s with d² = 1 / (1 + λ), so that neither term is steep.
+ *
+ * @example
+ * const fitter = probeFitter({ features, labels });
+ * const probes = [await fitter.fit(0.1), await fitter.fit(1)];
  */
 export function probeFitter({ features, labels }: Examples, options: ProbeOptions = {}): ProbeFitter {
   const { classes = classesOf(labels), maxIterations = 1000 } = options;
@@ -162,12 +167,18 @@ const probeLoss = (
     mul(sum(square(weight)), mul(penalty, 0.5)),
   );
 
-/** Class number of each row of features. */
+/**
+ * Class number of each row of features.
+ * @example const labels = await predictProbe(probe, features); // Int32Array [N]
+ */
 export async function predictProbe(probe: LinearProbe, features: Float32Array): Promise<Int32Array> {
   return (await applied(probe, features, argmax)) as Int32Array;
 }
 
-/** Probabilities [N, K] of the classes for features [N, E], row-major. */
+/**
+ * Probabilities [N, K] of the classes for features [N, E], row-major.
+ * @example const probabilities = await probeProbabilities(probe, features); // [N, K]
+ */
 export async function probeProbabilities(probe: LinearProbe, features: Float32Array): Promise<Float32Array> {
   return (await applied(probe, features, softmax)) as Float32Array;
 }

@@ -6,8 +6,12 @@ import type { Learner } from "./fit.ts";
 import { type PromptLearnerOptions, type PromptParams, promptLearner } from "./prompt-learner.ts";
 import { withKnowledge, withProjection } from "./regularised.ts";
 
-/** What learns a prompt (docs/methods.md). */
+/**
+ * What learns a prompt (docs/methods.md).
+ * @example METHODS.includes("cocoop") // true
+ */
 export const METHODS = ["coop", "cocoop", "kgcoop", "prograd"] as const;
+/** The name of one of `METHODS`. */
 export type MethodName = (typeof METHODS)[number];
 
 /** As papers write them. */
@@ -21,6 +25,7 @@ export const METHOD_TITLES: Readonly<Record<MethodName, string>> = {
 /** What is learned: a context, and with CoCoOp the network that shifts it. */
 export type MethodParams = PromptParams & Partial<Pick<ConditionalParams, "metaNet">>;
 
+/** A learner of any of the methods. */
 export interface MethodLearner extends Learner<MethodParams> {
   readonly contextTokens: number;
 }
@@ -30,6 +35,7 @@ export interface MethodLearner extends Learner<MethodParams> {
  *
  * @param handWritten features [K, E] of hand-written prompts, which KgCoOp and ProGrad keep to
  * @throws InputError for a CoCoOp with a context for each class
+ * @example const learner = methodLearner("kgcoop", clip, classNames, { contextTokens: 4 }, handWritten);
  */
 export function methodLearner(
   method: MethodName,

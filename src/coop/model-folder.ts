@@ -25,6 +25,7 @@ export interface ModelParts {
  * sizes are those of its tensors. Each file is written whole or not at all, the weights last.
  *
  * @throws InputError where the place cannot be written
+ * @example await writeModelFolder("mine", { config, params, tokenizer: tokenizer.json, pixels });
  */
 export async function writeModelFolder(dir: string, { config, params, ...parts }: ModelParts): Promise<void> {
   const { join } = await import("node:path");

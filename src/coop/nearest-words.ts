@@ -44,6 +44,7 @@ const SPARE = 8;
  * @param table blocks of rows [V, D], as `TextParams.tokenEmbedding`
  * @param queries [Q, D] row-major
  * @throws InputError where k is not 1 to V
+ * @example const [near] = await nearestTokens(clip.params.text.tokenEmbedding, context, 5);
  */
 export async function nearestTokens(
   table: readonly Tensor[],
@@ -130,11 +131,13 @@ export interface Control {
   readonly example: readonly NearToken[];
 }
 
+/** Mean and standard deviation. */
 export interface Spread {
   readonly mean: number;
   readonly deviation: number;
 }
 
+/** Options of `nearestWords`. */
 export interface NearestWordsOptions {
   /** words for each vector and measure; default 5 */
   readonly k?: number;

@@ -1,7 +1,11 @@
 /**
- * CoOp with a file system: folders, datasets and lists of pictures, the folders of runs with their reports, and the checkpoints of the reference implementation.
+/**
+ * CoOp with a file system: folders, datasets and lists of pictures, the folders of runs with their reports, and the
+ * checkpoints of the reference implementation.
+ *
+ * @module coop/node
  */
-export { checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
+export { type Content, checkRunFolder, writeFileAtomic, writeRunFolder } from "./atomic.ts";
 export type { Counts, Dataset } from "./datasets/dataset.ts";
 export { DATASETS, datasetNamed } from "./datasets/datasets.ts";
 export { readList } from "./datasets/list.ts";
@@ -19,7 +23,13 @@ export {
 } from "./feature-index.ts";
 export { type Folder, readFolder } from "./folder.ts";
 export { type ModelParts, writeModelFolder } from "./model-folder.ts";
-export { type ReferencePrompt, readReferencePrompt, referenceCheckpoint } from "./reference-prompt.ts";
+export {
+  type HostLinear,
+  type HostTensor,
+  type ReferencePrompt,
+  readReferencePrompt,
+  referenceCheckpoint,
+} from "./reference-prompt.ts";
 export { type Report, reportHtml } from "./report.ts";
 export { type CardOptions, runCard } from "./run-card.ts";
 export { readPrompt } from "./run-folder.ts";

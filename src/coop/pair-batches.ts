@@ -14,6 +14,7 @@ import { MersenneTwister, seedWords } from "./mersenne.ts";
 import type { PairSource } from "./pairs.ts";
 import { batchesPerEpoch, epochBatches } from "./schedule.ts";
 
+/** How pairs become batches. */
 export interface PairBatchOptions {
   readonly tokenizer: Tokenizer;
   readonly pixels: PreprocessOptions;
@@ -43,6 +44,10 @@ const TOKENS = 8;
  * The batches that a source gives: each epoch all pairs in another order, a last incomplete batch left out, pictures cut
  * at a random place. Everything is a function of the seed, the epoch and the pair. A picture that cannot be decoded is
  * replaced by a pair of the next batch.
+ *
+ * @example
+ * const batches = pairBatches(pairs, { tokenizer, pixels, batch: 128, microBatch: 128, seed: 1 });
+ * const pieces = await batches.at(0);
  */
 export function pairBatches(source: PairSource, options: PairBatchOptions): PairBatches {
   const { batch, microBatch, seed, pixels } = options;

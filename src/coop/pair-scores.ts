@@ -18,10 +18,14 @@ export interface PairScores {
 /** Scores parameters on one set of pairs; call it as often as they change. */
 export interface PairScorer {
   (params: ClipParams): Promise<PairScores>;
+  /** Gives back the device's memory. */
   free(): void;
 }
 
-/** A scorer for the pairs of a source, of which features are kept, [N, E] for pictures and captions. */
+/**
+ * A scorer for the pairs of a source, of which features are kept, [N, E] for pictures and captions.
+ * @example const { loss, recall } = await pairScorer(validation, config, options)(params);
+ */
 export function pairScorer(
   source: PairSource,
   config: ClipConfig,

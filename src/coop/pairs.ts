@@ -29,6 +29,7 @@ export interface PairSource {
   fingerprint(): Promise<string>;
 }
 
+/** Options of `openPairs`. */
 export interface PairOptions {
   /** The folder that a list's picture names are relative to, and must lie in; that of the list where not given. */
   readonly images?: string;
@@ -74,6 +75,7 @@ export async function openPairs(path: string | readonly string[], options: PairO
  * Reads a list of picture files with captions: every form of `openPairs` but `.tar`.
  *
  * @throws InputError where there is nothing of the kind, or no pair is left
+ * @example const { pairs, skipped } = await readPairs("photos/captions.csv");
  */
 export async function readPairs(path: string, options: PairOptions = {}): Promise<PairList> {
   if (await shardsOf([path]))

@@ -18,6 +18,9 @@ export interface LearnedPrompt {
  * one only those it was learned for.
  *
  * @returns [K, E] row-major
+ * @example
+ * const { config, context, shape } = await readPrompt("runs/pets");
+ * const classes = await promptFeatures(clip, config.classes, { context, shape, position: config.options.position });
  */
 export async function promptFeatures(
   clip: Clip,
@@ -39,13 +42,26 @@ export async function promptFeatures(
   return values;
 }
 
-/** Index of the most probable class of each picture. */
+/**
+ * Index of the most probable class of each picture.
+ *
+ * @param images features [N, E] row-major, need not be normalised
+ * @param classes normalised features [K, E] row-major
+ * @example const labels = await predictLabels(clip, features, classes); // Int32Array [N]
+ */
 export async function predictLabels(clip: Clip, images: Float32Array, classes: Float32Array): Promise<Int32Array> {
   const probabilities = await classify(clip, images, classes);
   return largestOfRows(probabilities, classes.length / clip.config.embedDim);
 }
 
-/** How often a picture of each class is taken for each other. */
+/**
+ * How often a picture of each class is taken for each other.
+ *
+ * @param images features [N, E] row-major, need not be normalised
+ * @param labels the right class of each picture
+ * @param classes normalised features [K, E] row-major
+ * @example accuracy(overall(await confusionOf(clip, features, labels, classes))) // 0.93
+ */
 export async function confusionOf(
   clip: Clip,
   images: Float32Array,

@@ -30,6 +30,8 @@ export interface ProbeConfig {
 /**
  * A probe's folder as `writeRunFolder` takes it: `linear_probe.safetensors` with `weight` [K, E] and `bias` [K] in
  * float32, `linear_probe.json`, and `splits.json` as a run of CoOp has it.
+ *
+ * @example await writeRunFolder("runs/probe", probeFiles(probe, config, splits));
  */
 export function probeFiles(probe: FittedProbe, config: ProbeConfig, splits: Splits): Map<string, Uint8Array | string> {
   const { weight, bias, C, loss, iterations, converged } = probe;

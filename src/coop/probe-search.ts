@@ -10,7 +10,10 @@ import {
   probeFitter,
 } from "./linear-probe.ts";
 
-/** The inverse penalties of CoOp's sweep. */
+/**
+ * The inverse penalties of CoOp's sweep.
+ * @example C_SWEEP.length // 7
+ */
 export const C_SWEEP: readonly number[] = [1e6, 1e4, 1e2, 1, 1e-2, 1e-4, 1e-6];
 /** Halvings of the interval around the sweep's best. */
 const STEPS = 8;
@@ -23,6 +26,7 @@ export interface Trial {
   readonly accuracy: number;
 }
 
+/** How C was chosen. */
 export interface CSearch {
   /** What the last step chose. */
   readonly C: number;
@@ -41,6 +45,7 @@ export interface CSearch {
  *
  * @param accuracyAt is asked for the sweep from the smallest C on, so that each fit can start where the last one ended;
  *   and again for an end that has not moved
+ * @example const { C } = await searchC(async (C) => accuracyOf(await fitter.fit(C)));
  */
 export async function searchC(accuracyAt: (C: number) => Promise<number>): Promise<CSearch> {
   const trial = async (C: number): Promise<Trial> => ({ C, accuracy: await accuracyAt(C) });
@@ -72,6 +77,7 @@ export interface SearchedProbe {
  * @param validation pictures to compare C on, or a number of folds: then each fold of the examples is predicted by a
  *   probe of the others
  * @param onTrial is called after each of the `C_TRIALS` comparisons
+ * @example const { probe, search } = await searchProbe(examples, validation);
  */
 export async function searchProbe(
   examples: Examples,

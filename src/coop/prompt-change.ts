@@ -19,6 +19,7 @@ const AT_ONCE = 4096;
  * @param images features [N, E] row-major, need not be normalised
  * @param labels the right class of each picture
  * @param classes normalised features [K, E] row-major
+ * @example const { predicted, margin } = await answersTo(clip, features, labels, classes);
  */
 export async function answersTo(
   clip: Clip,
@@ -79,6 +80,8 @@ export interface PromptChange extends Change {
  *
  * @param labels the right class of each picture
  * @param features of each prompt, normalised, [K, E] row-major
+ * @example
+ * const { lost, gained } = comparePrompts(before, after, labels, { before: zeroShot, after: learned, width });
  */
 export function comparePrompts(
   before: Answers,

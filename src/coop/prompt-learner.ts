@@ -4,6 +4,7 @@ import { broadcastTo, crossEntropy, type Key, normal, reshape, type Tensor, tens
 import { layoutPrompts, type Position } from "./prompt.ts";
 import { promptEncoder } from "./prompt-encoder.ts";
 
+/** What the prompt that is learned looks like. */
 export interface PromptLearnerOptions {
   /** M: how many vectors are learned; 16 where not given. Ignored with `initText`, whose tokens are counted. */
   readonly contextTokens?: number;

@@ -8,6 +8,7 @@ export type Position = "end" | "middle" | "front";
 /** One place of a prompt: a token id, or the index of a context vector. */
 export type Place = number | { readonly vector: number };
 
+/** What a prompt looks like. */
 export interface PromptOptions {
   readonly contextTokens: number;
   readonly position: Position;
@@ -20,6 +21,7 @@ export interface PromptOptions {
  * end token. The name and its full stop are tokenized together, since some names merge with it.
  *
  * @throws InputError for fewer than two classes, and for a prompt that is longer than the model's context
+ * @example layoutPrompts(clip, ["cat", "dog"], { contextTokens: 4, position: "end", classSpecific: false })[0].length
  */
 export function layoutPrompts(clip: Clip, classNames: readonly string[], options: PromptOptions): Place[][] {
   if (classNames.length < 2)
@@ -74,10 +76,12 @@ export interface PackedPrompts {
  * before the name and is one for all; its first half with the name in the middle; else what the prompts happen to share.
  * With the name in front, start token and name are constant in every layer, and set apart.
  *
- * @param vectors how many context vectors there are
- * @param plain every prompt at the model's full context length and nothing shared, as the reference computes them
- * @param sets lay the prompts out for this many sets of vectors, vector v of set n being row n · `vectors` + v; only the
- *   prompts of one set share their beginning, and nothing is set apart. `tokens` remain those of one set
+ * There are `vectors` context vectors. With `plain`, every prompt is computed at the model's full context length and
+ * nothing is shared, as in the reference. `sets` lays the prompts out for so many sets of vectors, vector v of set n
+ * being row n · `vectors` + v; only the prompts of one set share their beginning, and nothing is set apart. `tokens`
+ * remain those of one set.
+ *
+ * @example const packed = packPrompts(clip, layoutPrompts(clip, classNames, options), { vectors: 16 });
  */
 export function packPrompts(
   clip: Clip,

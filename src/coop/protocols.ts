@@ -14,19 +14,29 @@ export type Classifier = (classNames: readonly string[], features: Float32Array)
 /** Learns from pictures of some classes what is then asked about others. */
 export type Learn = (classNames: readonly string[], train: LabelledFeatures) => Promise<Classifier>;
 
-/** Classifies by hand-written prompts. */
+/**
+ * Classifies by hand-written prompts.
+ * @example const labels = await handWrittenClassifier(clip, ["a photo of a {}."])(classNames, features);
+ */
 export const handWrittenClassifier =
   (clip: Clip, templates: readonly string[]): Classifier =>
   async (classNames, features) =>
     predictLabels(clip, features, await classFeatures(clip, classNames, templates));
 
-/** Classifies by a learned prompt: a unified context serves any classes. */
+/**
+ * Classifies by a learned prompt: a unified context serves any classes.
+ * @example
+ * const labels = await promptClassifier(clip, { context, shape: [16, 512], position: "end" })(classNames, features);
+ */
 export const promptClassifier =
   (clip: Clip, prompt: LearnedPrompt): Classifier =>
   async (classNames, features) =>
     predictLabels(clip, features, await promptFeatures(clip, classNames, prompt));
 
-/** 2ab/(a + b); 0 where both are. */
+/**
+ * 2ab/(a + b); 0 where both are.
+ * @example harmonicMean(0.8, 0.6) // 0.6857
+ */
 export const harmonicMean = (a: number, b: number): number => (a + b === 0 ? 0 : (2 * a * b) / (a + b));
 
 /** One half of the classes: their names, which pictures show one of them, and their labels within the half. */
@@ -41,6 +51,7 @@ export interface ClassHalf {
  * before, from all classes.
  *
  * @param labels class numbers of pictures, indices into `classNames`
+ * @example splitBaseNew(["a", "b", "c"], [0, 2, 1]).novel.classNames // ["c"]
  */
 export function splitBaseNew(
   classNames: readonly string[],
@@ -73,6 +84,8 @@ export interface FeatureTask {
 /**
  * Learns from the base classes alone, and asks about the pictures of base classes among base classes, and about those of
  * new classes among new ones (Zhou et al., arXiv 2203.05557, §4.1).
+ *
+ * @example const { base, novel, harmonic } = await baseToNew({ classNames, train, test }, learn);
  */
 export async function baseToNew({ classNames, train, test }: FeatureTask, learn: Learn): Promise<BaseNew> {
   const seen = splitBaseNew(classNames, train.labels).base;
@@ -84,7 +97,10 @@ export async function baseToNew({ classNames, train, test }: FeatureTask, learn:
   return { base, novel, harmonic: harmonicMean(base, novel) };
 }
 
-/** Over several data sets, as published: the harmonic mean of the means, not the mean of the harmonic means. */
+/**
+ * Over several data sets, as published: the harmonic mean of the means, not the mean of the harmonic means.
+ * @example averageBaseNew([{ base: 0.8, novel: 0.6 }, { base: 0.6, novel: 0.8 }]).harmonic // 0.7
+ */
 export function averageBaseNew(results: readonly Pick<BaseNew, "base" | "novel">[]): BaseNew {
   const mean = (of: "base" | "novel") => results.reduce((sum, result) => sum + result[of], 0) / results.length;
   const [base, novel] = [mean("base"), mean("novel")];
@@ -101,6 +117,8 @@ export interface Target {
 /**
  * Asks a classifier about sets that it did not learn from: other classes (cross-dataset transfer), or the same ones drawn,
  * stylised or seen elsewhere (domain generalisation).
+ *
+ * @example const scores = await transfer(promptClassifier(clip, prompt), [{ name: "sketches", classNames, test }]);
  */
 export async function transfer(
   classify: Classifier,

@@ -44,6 +44,7 @@ export interface CaptionRecall {
  * @param images features [N, E] row-major, of any length
  * @param captions features [M, E] row-major
  * @param imageOf the picture of each caption; every picture has one caption or several
+ * @example const { imageToText, textToImage } = await captionRecall(images, captions, imageOf, { dim: embedDim });
  */
 export async function captionRecall(
   images: Float32Array,

@@ -22,7 +22,10 @@ export interface Recipe extends StepRecipe {
   readonly seed: number;
 }
 
-/** The optimizer that a recipe asks for. */
+/**
+ * The optimizer that a recipe asks for.
+ * @example const { init, update } = optimizerOf({ optimizer: "adamw", learningRate: 1e-3 });
+ */
 export function optimizerOf(recipe: StepRecipe): Optimizer<unknown> {
   const { learningRate = COOP_RECIPE.learningRate, weightDecay = COOP_RECIPE.weightDecay } = recipe;
   if (recipe.optimizer === "adamw") return adamw({ learningRate, weightDecay });

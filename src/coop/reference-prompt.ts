@@ -14,9 +14,9 @@ export interface HostTensor {
 export interface ReferencePrompt {
   /** [M, D], or [K, M, D] where class-specific */
   readonly context: HostTensor;
-  /** [K, 1, D]: the embedding of the start token, once for each class */
+  /** Shape [K, 1, D]: the embedding of the start token, once for each class */
   readonly prefix?: HostTensor;
-  /** [K, L − 1 − M, D]: embeddings of name, full stop, end token and padding; L is the model's context length */
+  /** Shape [K, L − 1 − M, D]: embeddings of name, full stop, end token and padding; L is the model's context length */
   readonly suffix?: HostTensor;
   /** CoCoOp's network from an image feature to a shift of the context: weights [H, E] and [D, H], biases [H] and [D] */
   readonly metaNet?: { readonly linear1: HostLinear; readonly linear2: HostLinear };
@@ -25,6 +25,7 @@ export interface ReferencePrompt {
   readonly skipped: readonly string[];
 }
 
+/** A linear layer on the host: weight [out, in] and bias [out]. */
 export interface HostLinear {
   readonly weight: HostTensor;
   readonly bias: HostTensor;
@@ -35,6 +36,7 @@ export interface HostLinear {
  * what stands beside it. Optimizer and schedule are skipped; nothing in the file is run. Half precision is widened.
  *
  * @throws FormatError for a file that is no such prompt, or damaged
+ * @example const { context } = await readReferencePrompt(await fileBytes("model.pth.tar-50"));
  */
 export async function readReferencePrompt(source: ByteSource): Promise<ReferencePrompt> {
   const file = await openTorchFile(source, { skipUnknown: true });
@@ -89,6 +91,7 @@ const listed = (names: readonly string[]): string =>
  * `--load-epoch`: `{ state_dict, epoch, optimizer: None, scheduler: None, val_result: None }`, float32.
  *
  * @param prompt `prefix` and `suffix` may be missing: the reference computes its own when it loads a prompt
+ * @example await writeFile("model.pth.tar-50", referenceCheckpoint({ context }, 50));
  */
 export function referenceCheckpoint(
   prompt: Pick<ReferencePrompt, "context" | "prefix" | "suffix" | "metaNet">,

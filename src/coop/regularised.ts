@@ -26,11 +26,11 @@ const KNOWLEDGE_WEIGHT = 8;
 
 /**
  * KgCoOp (Yao et al., "Visual-Language Prompt Tuning with Knowledge-guided Context Optimization", CVPR 2023, arXiv
- * 2303.13283): a learner whose loss adds `weight` times the mean of 1 − cos between the feature of each class's learned
- * prompt and that of its hand-written one, half their squared distance on the unit sphere.
+ * 2303.13283): a learner whose loss adds `weight` (λ, 8 where not given) times the mean of 1 − cos between the feature of
+ * each class's learned prompt and that of its hand-written one, half their squared distance on the unit sphere.
  *
  * @param handWritten features [K, E] of the hand-written prompts, `classFeatures` say; need not be normalised
- * @param options.weight λ, 8 where not given
+ * @example const learner = withKnowledge(clip, promptLearner(clip, classNames), handWritten);
  */
 export function withKnowledge(
   clip: Clip,
@@ -54,10 +54,11 @@ export function withKnowledge(
 /**
  * ProGrad (Zhu et al., "Prompt-aligned Gradient for Prompt Tuning", ICCV 2023, arXiv 2205.14865, §3.2): a learner whose
  * loss is the cross entropy, but whose gradient is `projected` so that no step goes against what the hand-written
- * prompts say of the batch. The gradient is thus not that of the loss, and has none itself.
+ * prompts say of the batch; `weight` (λ, 1 where not given) is how much of the conflict is taken away. The gradient is
+ * thus not that of the loss, and has none itself.
  *
  * @param handWritten features [K, E] of the hand-written prompts; need not be normalised
- * @param options.weight λ: how much of the conflict is taken away, 1 where not given
+ * @example const learner = withProjection(clip, promptLearner(clip, classNames), handWritten);
  */
 export function withProjection(
   clip: Clip,
@@ -96,6 +97,7 @@ export function withProjection(
  *
  * @param task g, a tree of tensors
  * @param general h, of the same structure
+ * @example projected({ w: tensor([1, -1]) }, { w: tensor([0, 1]) }).w // [1, 0]
  */
 export function projected<P>(task: P, general: P, weight = 1): P {
   const product = treeDot(task, general);

@@ -6,6 +6,7 @@ import { contextShape, type RunConfig, recipeFacts } from "./run-config.ts";
 import type { EpochMetrics, Splits } from "./run-files.ts";
 import { accuracy, type Confusion, interval, ofClass, overall, percent, type Score } from "./score.ts";
 
+/** What the page of a run shows. */
 export interface Report {
   readonly title: string;
   /** the exact command, word for word */
@@ -20,7 +21,11 @@ export interface Report {
   readonly notes: readonly string[];
 }
 
-/** `report.html` of a run. */
+/**
+ * `report.html` of a run.
+ * @example
+ * await writeFile("report.html", reportHtml({ title, command, config, epochs, splits, zeroShot, coop, notes: [] }));
+ */
 export function reportHtml(report: Report): string {
   const { title, config, splits, notes } = report;
   const about = [

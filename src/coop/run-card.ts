@@ -11,7 +11,11 @@ export interface CardOptions {
   readonly dataset: string;
 }
 
-/** The run's `README.md`: the front matter of a Hugging Face model card, the result, the use, the exact command. */
+/**
+ * The run's `README.md`: the front matter of a Hugging Face model card, the result, the use, the exact command.
+ * @example
+ * const readme = runCard(config, { title: "pets", command: ["npx", "coop", "train", "pets"], dataset: "pets" });
+ */
 export function runCard(config: RunConfig, { title, command, dataset }: CardOptions): string {
   const { model, classes, options, recipe, metrics } = config;
   const shape = contextShape(config);

@@ -91,7 +91,10 @@ export function recipeFacts({ recipe, keptEpoch }: Pick<RunConfig, "recipe" | "k
   ].map(([name, value]) => [name, value]);
 }
 
-/** The shape of the context: [M, D], or [K, M, D] where it is class-specific. */
+/**
+ * The shape of the context: [M, D], or [K, M, D] where it is class-specific.
+ * @example contextShape(config) // [16, 512]
+ */
 export function contextShape({ classes, options }: Pick<RunConfig, "classes" | "options">): number[] {
   const shape = [options.contextTokens, options.tokenDim];
   return options.classSpecific ? [classes.length, ...shape] : shape;
@@ -100,6 +103,8 @@ export function contextShape({ classes, options }: Pick<RunConfig, "classes" | "
 /**
  * The text of `adapter_config.json`: PEFT's fields for a soft prompt, which tools that list adapters read, and a `coop`
  * object with the rest. InputError if the config itself is not fit to be read back.
+ *
+ * @example parseAdapterConfig(adapterConfigJson(config)).classes; // those of `config`
  */
 export function adapterConfigJson(config: SavedConfig): string {
   const { model, classes, options, recipe, keptEpoch, metrics, versions } = config;
@@ -160,7 +165,10 @@ export function adapterConfigJson(config: SavedConfig): string {
   return `${text}\n`;
 }
 
-/** Reads `adapter_config.json` back; `file` is its name in messages. FormatError names the file and the key. */
+/**
+ * Reads `adapter_config.json` back; `file` is its name in messages. FormatError names the file and the key.
+ * @example const { model, classes, options } = parseAdapterConfig(await readFile("adapter_config.json", "utf8"));
+ */
 export function parseAdapterConfig(text: string, file = CONFIG_FILE): SavedConfig {
   const top = JsonFields.parse(file, text);
   const type = top.string("peft_type");

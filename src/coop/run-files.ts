@@ -44,7 +44,10 @@ export interface Splits {
   readonly test: readonly Item[];
 }
 
-/** A run's folder as `writeRunFolder` takes it. `readme` and `report` are the finished texts. */
+/**
+ * A run's folder as `writeRunFolder` takes it. `readme` and `report` are the finished texts.
+ * @example const files = runFiles({ config, context, epochs, splits, readme, report }); // name → content
+ */
 export function runFiles(run: {
   readonly config: RunConfig;
   /** row-major, of `contextShape(config)` */
@@ -80,15 +83,17 @@ type MetaNet = LearnedConditional["metaNet"];
  * A learned prompt from the two adapter files of a run: the text of `adapter_config.json` and the bytes of
  * `adapter_model.safetensors`. FormatError where they are not whole or not of one run.
  *
- * @example
- * const prompt = await parsePrompt(await config.text(), blobBytes(model)); // of two File objects
+ * @example const { config, context, shape } = await parsePrompt(configText, modelBytes);
  */
 export async function parsePrompt(config: string, model: ByteSource | Uint8Array): Promise<SavedPrompt> {
   const parsed = parseAdapterConfig(config);
   return { config: parsed, ...(await readAdapterModel(model, parsed)), shape: contextShape(parsed) };
 }
 
-/** The bytes of `adapter_model.safetensors`. */
+/**
+ * The bytes of `adapter_model.safetensors`.
+ * @example const bytes = adapterModel(context, config);
+ */
 export function adapterModel(
   context: Float32Array,
   config: Pick<RunConfig, "classes" | "options">,
@@ -105,7 +110,10 @@ export function adapterModel(
   return writeSafetensors([[TENSOR, { dtype: "F32", shape, data }]], { format: "pt" });
 }
 
-/** What `adapter_model.safetensors` holds, checked against the config; half precision is widened. */
+/**
+ * What `adapter_model.safetensors` holds, checked against the config; half precision is widened.
+ * @example const { context } = await readAdapterModel(bytes, config);
+ */
 export async function readAdapterModel(
   source: ByteSource | Uint8Array,
   config: Pick<RunConfig, "classes" | "options">,
@@ -132,7 +140,11 @@ export async function readAdapterModel(
   return { context };
 }
 
-/** `metrics.jsonl`: one JSON object a line, one line an epoch. */
+/**
+ * `metrics.jsonl`: one JSON object a line, one line an epoch.
+ * @example
+ * metricsJsonl([{ epoch: 1, loss: 0.5, learningRate: 0.002 }]) // '{"epoch":1,"loss":0.5,"learningRate":0.002}\n'
+ */
 export function metricsJsonl(epochs: readonly EpochMetrics[]): string {
   return epochs
     .map(({ epoch, loss, learningRate, valAccuracy, heldOutAccuracy, seconds }) => {
@@ -142,7 +154,10 @@ export function metricsJsonl(epochs: readonly EpochMetrics[]): string {
     .join("");
 }
 
-/** Reads `metrics.jsonl` back. FormatError names the line. */
+/**
+ * Reads `metrics.jsonl` back. FormatError names the line.
+ * @example parseMetricsJsonl('{"epoch":1,"loss":0.5,"learningRate":0.002}\n')[0].loss // 0.5
+ */
 export function parseMetricsJsonl(text: string, file = "metrics.jsonl"): EpochMetrics[] {
   if (text !== "" && !text.endsWith("\n")) throw new FormatError(`${file}: its last line breaks off.`);
   return text
@@ -164,7 +179,10 @@ export function parseMetricsJsonl(text: string, file = "metrics.jsonl"): EpochMe
 
 const SPLITS = ["train", "val", "test"] as const;
 
-/** `splits.json`: pictures as [path, label, class name], as CoOp's own split files have them, one a line. */
+/**
+ * `splits.json`: pictures as [path, label, class name], as CoOp's own split files have them, one a line.
+ * @example splitsJson({ seed: 1, shots: 16, layout: "flat", train, val: [], test });
+ */
 export function splitsJson(splits: Splits): string {
   const { seed, shots, layout } = splits;
   const lists = SPLITS.map((split) => {
@@ -175,7 +193,10 @@ export function splitsJson(splits: Splits): string {
   return `{\n${[...head, ...lists].join(",\n")}\n}\n`;
 }
 
-/** Reads `splits.json` back. FormatError names the key. */
+/**
+ * Reads `splits.json` back. FormatError names the key.
+ * @example const { train, test } = parseSplits(await readFile("splits.json", "utf8"));
+ */
 export function parseSplits(text: string, file = "splits.json"): Splits {
   const fields = JsonFields.parse(file, text);
   const [train, val, test] = SPLITS.map((split) =>

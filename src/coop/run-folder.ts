@@ -6,7 +6,10 @@ import { MODEL_FILE, readAdapterModel, type SavedPrompt } from "./run-files.ts";
 /** in bytes; a hundred thousand long class names fit */
 const MAX_CONFIG = 2 ** 24;
 
-/** Reads the two adapter files of a run's folder. InputError if they are not there, FormatError if not whole. */
+/**
+ * Reads the two adapter files of a run's folder. InputError if they are not there, FormatError if not whole.
+ * @example const { config, context, shape } = await readPrompt("runs/pets");
+ */
 export async function readPrompt(dir: string): Promise<SavedPrompt> {
   const { join } = await import("node:path");
   const { stat } = await import("node:fs/promises");

@@ -9,12 +9,17 @@ export interface Score {
 /** How often a picture of class `row` was taken for class `column`: [K][K] counts. */
 export type Confusion = readonly (readonly number[])[];
 
-/** Top-1 accuracy over all pictures as a fraction, not the mean of the classes; NaN without pictures. */
+/**
+ * Top-1 accuracy over all pictures as a fraction, not the mean of the classes; NaN without pictures.
+ * @example accuracy({ correct: 9, total: 10 }) // 0.9
+ */
 export const accuracy = ({ correct, total }: Score): number => correct / total;
 
 /**
  * The 95 % interval of an accuracy, as fractions, by Wilson's formula (1927): honest for few pictures and near 0 and 1.
  * It speaks of new pictures of the same kind, not of other seeds.
+ *
+ * @example interval({ correct: 9, total: 10 }) // [0.5958, 0.9821]
  */
 export function interval({ correct, total }: Score): [low: number, high: number] {
   if (total === 0) return [0, 1];
@@ -32,7 +37,10 @@ export const largestOfRows = (values: Float32Array, width: number): Int32Array =
     return row.indexOf(row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY));
   });
 
-/** Counts [K][K] from the true and the predicted label of each picture. */
+/**
+ * Counts [K][K] from the true and the predicted label of each picture.
+ * @example confusionMatrix([0, 0, 1], [0, 1, 1], 2) // [1, 1, 0, 1]
+ */
 export function confusionMatrix(
   labels: ArrayLike<number>,
   predictions: ArrayLike<number>,
@@ -50,7 +58,10 @@ export function confusionMatrix(
   return counts;
 }
 
-/** The score over all classes. */
+/**
+ * The score over all classes.
+ * @example overall([[3, 1], [0, 4]]).correct // 7
+ */
 export function overall(confusion: Confusion): Score {
   return confusion
     .map((_, label) => ofClass(confusion, label))
@@ -60,7 +71,10 @@ export function overall(confusion: Confusion): Score {
     });
 }
 
-/** The score on the pictures of one class. */
+/**
+ * The score on the pictures of one class.
+ * @example ofClass([[3, 1], [0, 4]], 0).total // 4
+ */
 export function ofClass(confusion: Confusion, label: number): Score {
   return { correct: confusion[label][label], total: confusion[label].reduce((sum, n) => sum + n, 0) };
 }
@@ -80,11 +94,17 @@ export function worstPairs(
     .slice(0, most);
 }
 
-/** A fraction as "71.2 %"; "–" where there is none. */
+/**
+ * A fraction as "71.2 %"; "–" where there is none.
+ * @example percent(0.7123) // "71.2 %"
+ */
 export const percent = (fraction: number, digits = 1): string =>
   Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : "–";
 
-/** Mean and standard deviation over all of several numbers (not an estimate from a sample), as over CoOp's seeds. */
+/**
+ * Mean and standard deviation over all of several numbers (not an estimate from a sample), as over CoOp's seeds.
+ * @example meanAndDeviation([1, 3]).deviation // 1
+ */
 export function meanAndDeviation(values: readonly number[]): { mean: number; deviation: number } {
   const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
   return { mean, deviation: Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length) };

@@ -8,7 +8,10 @@ export interface TokenWord {
   readonly endsWord: boolean;
 }
 
-/** Reads a token of the vocabulary. Where tokens are whole words, each of them ends one. */
+/**
+ * Reads a token of the vocabulary. Where tokens are whole words, each of them ends one.
+ * @example tokenWord(clip.tokenizer, clip.tokenizer.encode("cat")[0]).text // "cat"
+ */
 export function tokenWord(tokenizer: Tokenizer, id: number): TokenWord {
   const end = endings(tokenizer);
   return { text: tokenizer.tokenText(id), endsWord: end === undefined || end.has(id) };

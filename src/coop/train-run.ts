@@ -16,6 +16,7 @@ import type { Recipe } from "./recipe.ts";
 import type { EpochMetrics } from "./run-files.ts";
 import { CHECKPOINT, loadTraining, type Settings, saveTraining } from "./training-state.ts";
 
+/** Where a training keeps its checkpoints and what is asked of it on the way. */
 export interface TrainRun<P> {
   /** The folder that checkpoints and metrics are kept in; where it holds some, the training goes on from them. */
   readonly dir: string;
@@ -31,6 +32,7 @@ export interface TrainRun<P> {
   stop?(): boolean;
   /** Where a checkpoint was found. */
   onResume?(epoch: number): void;
+  /** Told of each epoch. */
   onEpoch?(metrics: EpochMetrics): void;
 }
 
@@ -58,6 +60,9 @@ const SAVE_SECONDS = 5;
  * the same adapter, to the bit where it would have ended.
  *
  * @throws InputError where the checkpoint was made with other settings; CoopError where the loss stops being finite
+ * @example
+ * const run = { dir: "runs/pets.part", settings: { data: "pets" } };
+ * const { params } = await runTraining(learner, examples, { epochs: 50, seed: 1 }, run);
  */
 export async function runTraining<P>(
   learner: Learner<P>,

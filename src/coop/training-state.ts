@@ -29,6 +29,7 @@ const previous = (path: string): string => path.replace(/(\.safetensors)?$/, ".p
  * `….previous.safetensors`. At no time is there none.
  *
  * @throws CoopError where a number is not finite: then both files are as they were. InputError where it cannot be written
+ * @example await saveTraining("state.safetensors", state, { shots: "16" }, step);
  */
 export async function saveTraining(path: string, state: unknown, settings: Settings, step: number): Promise<void> {
   const { rename } = await import("node:fs/promises");
@@ -63,6 +64,7 @@ export async function makeFolder(path: string): Promise<void> {
  * @param like a state of the same structure; its values are not read
  * @returns undefined where there is no checkpoint
  * @throws InputError where it was made with other settings, FormatError where no file is whole
+ * @example const saved = await loadTraining("state.safetensors", state, settings);
  */
 export async function loadTraining<State>(
   path: string,

@@ -27,7 +27,10 @@ export type TraceEvent =
       readonly args: { readonly name: string };
     };
 
-/** Every launch of a report as a span, a row for each program. */
+/**
+ * Every launch of a report as a span, a row for each program.
+ * @example await writeFile("trace.json", JSON.stringify(chromeTrace(await profile(() => step(x).data()))));
+ */
 export function chromeTrace({ adapter, method, programs, timeline }: ProfileReport): ChromeTrace {
   const names = [...new Set(programs.map(({ name }) => name))];
   const row = (program: string) => ({ pid: 1, tid: 1 + names.indexOf(program) });

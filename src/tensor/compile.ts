@@ -12,6 +12,7 @@ import { forEachLeaf, isBranch, treeLeaves, treeMap } from "./tree.ts";
 import { contiguous } from "./view.ts";
 import type { Work } from "./work.ts";
 
+/** Options of `compile`. Those of lowering are for tests and measurements: nobody else needs them. */
 export interface CompileOptions
   extends Partial<Pick<LowerOptions, "adapter" | "composedOnly" | "kernelsOnly" | "subgroupLanes" | "choose">> {
   /** Positions of arguments whose memory the call takes over: using those tensors afterwards throws a DonatedError. */
@@ -34,6 +35,7 @@ export interface ProgramReport {
   readonly plan: Plan;
 }
 
+/** A compiled function: called as the plain one, with the same arguments. */
 export interface Compiled<Args extends unknown[], Result> {
   (...args: Args): Result;
   /** The programs traced so far, for printing and for tests. */

@@ -26,8 +26,10 @@ export function printDebug(name: string, roots: readonly Tensor[], lowered: Lowe
 }
 
 /**
- * The graph behind some tensors, a line for each node: number, op, dtype and shape, inputs, attributes, and the call site
- * where those are captured. Data that is there already ends the walk.
+ * The graph behind some tensors, a line for each node: number, op, dtype and shape, inputs, attributes, and the call
+ * site where those are captured. Data that is there already ends the walk.
+ *
+ * @example console.log(graphText([loss])); // %0  source  f32[2] …
  */
 export function graphText(roots: readonly Tensor[]): string {
   const numbers = new Map<Tensor, number>();
@@ -63,7 +65,10 @@ function attributes({ op, attrs }: Tensor): string {
   return op.run.kind === "leaf" || Object.keys(attrs).length === 0 ? "" : JSON.stringify(attrs);
 }
 
-/** The launches of a program, a line for each: kernel, workgroups, what it reads → what it writes, and the call site. */
+/**
+ * The launches of a program, a line for each: kernel, workgroups, what it reads → what it writes, and the call site.
+ * @example console.log(programText(step.inspect()[0])); // 0  matmul-lanes  4×1×1  argument0 (1.5 KiB), … → b0 (512 B)
+ */
 export function programText({ dispatches }: ProgramReport | Lowered): string {
   const sized = (buffer: VirtualBuffer) => `${nameOf(buffer)} (${bytesText(buffer.bytes)})`;
   const rows = dispatches.map((dispatch, i) => [
@@ -76,7 +81,10 @@ export function programText({ dispatches }: ProgramReport | Lowered): string {
   return rows.length > 0 ? columns(rows) : "nothing to launch";
 }
 
-/** The slots of a plan, a line for each: its bytes and the buffers that take turns in it. */
+/**
+ * The slots of a plan, a line for each: its bytes and the buffers that take turns in it.
+ * @example console.log(planText(step.inspect()[0].plan)); // slot 0  1.5 KiB  b3 b7 …
+ */
 export function planText({ slots, slotOf, peakBytes }: Plan): string {
   const rows = slots.map((bytes, slot) => {
     const buffers = [...slotOf].flatMap(([buffer, at]) => (at === slot ? [nameOf(buffer)] : []));

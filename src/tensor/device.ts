@@ -6,6 +6,7 @@ import { type GpuOptions, requestGpu } from "./runtime.ts";
 /** Who holds device memory: values at the edge, compiled programs, or the device's own pool and readback ring. */
 export type Owner = "values" | "programs" | "pool" | "staging";
 
+/** What `device.memory()` tells. */
 export interface MemoryReport {
   /** Bytes allocated on the device. */
   readonly bytes: number;
@@ -263,6 +264,7 @@ let starting: Promise<Device> | undefined;
  * @param given a device of the caller's to use from now on; coop never destroys it
  * @param options how to find one, where none has been started yet
  * @throws DeviceError where there is no adapter, with the fix for this system
+ * @example const { bytes, byOwner } = (await device()).memory();
  */
 export function device(given?: GPUDevice, options: GpuOptions = {}): Promise<Device> {
   if (given || !starting) {

@@ -1,6 +1,8 @@
 /**
  * Every error that coop throws on purpose. A message names the operation, what was wrong and what to do;
  * the class says what kind of thing went wrong, so that a caller can react to it.
+ *
+ * @example try { matmul(x, y) } catch (error) { if (error instanceof CoopError) show(error.message) }
  */
 export class CoopError extends Error {
   override name = "CoopError";

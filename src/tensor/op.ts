@@ -50,6 +50,7 @@ export interface Kernel {
    * into it: there, what follows gets a launch of its own.
    */
   readonly slowToCompile?: boolean;
+  /** Whether it can compute these inputs at all: their shapes, dtypes and attributes. */
   readonly applies?: (inputs: readonly Aval[], attrs: Attrs) => boolean;
   /** Whether it can read inputs that lie like these. */
   readonly fits?: (call: KernelCall) => boolean;
@@ -57,11 +58,13 @@ export interface Kernel {
   readonly suits?: (call: KernelCall, adapter: AdapterKind | undefined) => boolean;
   /** Values of the fields of the file's `Params`: sizes are not baked in, so that one pipeline serves all shapes. */
   readonly params: (call: KernelCall, target: Target) => Record<string, number>;
+  /** The workgroups of its launch. */
   readonly workgroups: (call: KernelCall) => readonly [number, number, number];
   /** For profiles: arithmetic operations (one an element of the result unless said), bytes where not all inputs are read. */
   readonly cost?: (call: KernelCall) => { readonly flops: number; readonly bytes?: number };
 }
 
+/** A call that a kernel is to compute. Strides and offsets count elements. */
 export interface KernelCall {
   readonly inputs: readonly (Aval & { readonly strides: readonly number[]; readonly offset: number })[];
   readonly output: Aval;
@@ -73,18 +76,24 @@ export type Run =
   /** Elementwise: WGSL in terms of its arguments, fused with its neighbours. All inputs have the output's shape. */
   | {
       readonly kind: "expression";
+      /** The WGSL expression, its arguments being expressions of the inputs' elements. */
       readonly wgsl: (args: readonly string[], attrs: Attrs, output: Aval, inputs: readonly Aval[]) => string;
       /** WGSL functions that the expression calls. */
       readonly functions?: string;
     }
   /** Another way to look at its first input: free. */
-  | { readonly kind: "view"; readonly change: (attrs: Attrs, output: Aval) => ViewChange | undefined }
+  | {
+      readonly kind: "view";
+      /** How indices into the input change; undefined where they do not. */
+      readonly change: (attrs: Attrs, output: Aval) => ViewChange | undefined;
+    }
   /** A fold over some axes of its one input. */
   | { readonly kind: "reduce"; readonly fold: "sum" | "max" | "min" }
   /** Hand-written kernels in order of preference, or else a definition in simpler ops. */
   | {
       readonly kind: "kernel";
       readonly kernels: readonly Kernel[];
+      /** The same made of simpler ops: what runs where no kernel can, the float64 reference, and the gradient's source. */
       readonly composed?: (inputs: readonly Tensor[], attrs: Attrs) => Tensor;
       /** Calls so small that the composed definition does better, since it fuses with its neighbours. */
       readonly isTiny?: (inputs: readonly Aval[]) => boolean;
@@ -109,6 +118,7 @@ export interface Op {
   readonly run: Run;
 }
 
+/** What a gradient is made of. */
 export interface VjpCall {
   /** Gradient of the loss with respect to the output. */
   readonly g: Tensor;

@@ -1,6 +1,7 @@
 import { bytesText, columns } from "./debug.ts";
 import { type DispatchProfile, leastMs, type ProfileReport, type ProgramProfile, total } from "./profile.ts";
 
+/** Options of `printProfile`. */
 export interface PrintOptions {
   /** Only the programs of this name. */
   readonly program?: string;
@@ -11,7 +12,10 @@ export interface PrintOptions {
 /** Programs that take less than this part of the time are summed up in a line. */
 const WORTH_A_TABLE = 0.05;
 
-/** A report as text for people: for each program a table of its kernels, one of its call sites, and a line of sums. */
+/**
+ * A report as text for people: for each program a table of its kernels, one of its call sites, and a line of sums.
+ * @example console.log(printProfile(report, { rows: 5 }));
+ */
 export function printProfile(report: ProfileReport, { program, rows = 12 }: PrintOptions = {}): string {
   const all = report.programs.reduce((sum, { ms, runs }) => sum + ms * runs, 0);
   const shown = report.programs.filter(({ name, ms, runs }) =>

@@ -42,6 +42,7 @@ export interface TimelineEntry {
   readonly ms: number;
 }
 
+/** What `profile` measured. */
 export interface ProfileReport {
   readonly adapter: string;
   /**
@@ -58,6 +59,7 @@ export interface ProfileReport {
   readonly timeline: readonly TimelineEntry[];
 }
 
+/** Options of `profile`. */
 export interface ProfileOptions {
   /** Time by submitting each launch alone, as where the device has no timestamps. */
   readonly method?: "submissions";
@@ -93,7 +95,10 @@ export async function profile(f: () => unknown, options: ProfileOptions = {}): P
   return reportOf(on, timer, await peaksOf(on));
 }
 
-/** The device as it is, or, where there is none yet, one whose timestamps are exact. */
+/**
+ * The device as it is, or, where there is none yet, one whose timestamps are exact.
+ * @example await startProfilingDevice(); // before anything else uses the device
+ */
 export const startProfilingDevice = (): Promise<Device> => device(undefined, { toggles: ["-timestamp_quantization"] });
 
 function reportOf(on: Device, { samples, method }: Timer, peaks: Peaks): ProfileReport {

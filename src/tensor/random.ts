@@ -41,27 +41,41 @@ const THREEFRY = defineOp({
   },
 });
 
-/** The key of a seed (a whole number from 0 to 2⁵³ − 1). */
+/**
+ * The key of a seed (a whole number from 0 to 2⁵³ − 1).
+ *
+ * @throws CoopError for another seed
+ * @example key(1) // [0, 1]
+ */
 export function key(seed: number): Key {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new CoopError(`key: the seed is ${seed}; it is a whole number ≥ 0`);
   return tensor(Uint32Array.of(Math.floor(seed / 2 ** 32), seed >>> 0));
 }
 
-/** Random u32 of a shape. */
+/**
+ * Random u32 of a shape, by the Threefry generator of 20 rounds (Salmon et al., SC 2011).
+ * @example bits(key(1), [2, 3]).shape // [2, 3]
+ */
 export function bits(k: Key, shape: Shape): Tensor {
   const count = sizeOf(shape);
   const half = (i: number) => broadcastTo(slice(k, [i], [i + 1]), [count]);
   return reshape(apply(THREEFRY, [arange(count, "u32"), half(0), half(1)]), shape);
 }
 
-/** Independent keys made from one; do not use the one itself afterwards. */
+/**
+ * Independent keys made from one; do not use the one itself afterwards.
+ * @example splitKey(key(1), 3).length // 3
+ */
 export function splitKey(k: Key, count = 2): Key[] {
   const words = bits(k, [count, 2]);
   return Array.from({ length: count }, (_, i) => reshape(slice(words, [i], [i + 1]), [2]));
 }
 
-/** The key for a number, a step or an epoch say, under another key. */
+/**
+ * The key for a number, a step or an epoch say, under another key.
+ * @example normal(foldIn(key(1), 7), [4]).shape // [4], the numbers of epoch 7, say
+ */
 export function foldIn(k: Key, data: number): Key {
   const at = (counter: number) => broadcastTo(tensor(Uint32Array.of(counter)), [1]);
   const part = (i: number) => slice(k, [i], [i + 1]);
@@ -74,23 +88,31 @@ const stackWords = (a: Tensor, b: Tensor): Tensor => {
   return add(mul(broadcastTo(a, [2]), sub(1, first)), mul(broadcastTo(b, [2]), first));
 };
 
+/** Range of `uniform`. */
 export interface UniformOptions {
   readonly min?: number;
   readonly max?: number;
 }
 
-/** Uniform f32 in [min, max), [0, 1) where not given. */
+/**
+ * Uniform f32 in [min, max), [0, 1) where not given.
+ * @example uniform(key(1), [2, 3], { min: -1 }).shape // [2, 3]
+ */
 export function uniform(k: Key, shape: Shape, { min = 0, max = 1 }: UniformOptions = {}): Tensor {
   const unit = mul(cast(shiftRight(bits(k, shape), 8), "f32"), 2 ** -24);
   return min === 0 && max === 1 ? unit : add(mul(unit, max - min), min);
 }
 
+/** Mean (0 where not given) and standard deviation (1) of `normal`. */
 export interface NormalOptions {
   readonly mean?: number;
   readonly std?: number;
 }
 
-/** Normal f32 by Box and Muller's method. */
+/**
+ * Normal f32 by Box and Muller's method (Annals of Mathematical Statistics 29, 1958).
+ * @example normal(key(1), [2, 3], { std: 0.02 }).shape // [2, 3]
+ */
 export function normal(k: Key, shape: Shape, { mean = 0, std = 1 }: NormalOptions = {}): Tensor {
   const [a, b] = splitKey(k);
   const radius = sqrt(mul(log(sub(1, uniform(a, shape))), -2)); // 1 − u is in (0, 1]

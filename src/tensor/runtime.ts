@@ -17,6 +17,7 @@ export interface Gpu {
   release(): void;
 }
 
+/** How a device is found. */
 export interface GpuOptions {
   /** Which kind to try first; the others follow when it is not to be had. Default "hardware". */
   prefer?: "hardware" | "software" | "swiftshader";

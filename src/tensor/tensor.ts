@@ -20,7 +20,7 @@ let created = 0;
 export class Tensor implements Aval {
   /** Unique in this process, increasing. */
   readonly id = ++created;
-  /** Data on the device or on its way there; absent while the tensor is only a node. */
+  /** @internal Data on the device or on its way there; absent while the tensor is only a node. */
   storage: Storage | undefined;
 
   constructor(
@@ -51,7 +51,7 @@ export class Tensor implements Aval {
     return readStorage(this.storage!, this);
   }
 
-  /** The value of a tensor of one element. */
+  /** The value of a tensor of one element; ShapeError where there are more. */
   async item(): Promise<number> {
     if (this.size !== 1)
       throw new ShapeError(`item: a tensor of shape ${showShape(this.shape)} has ${this.size} elements, not 1`);
@@ -63,10 +63,12 @@ export class Tensor implements Aval {
     this.storage?.release("free()");
   }
 
+  /** `using x = tensor(…)` frees it at the end of the block. */
   [Symbol.dispose](): void {
     this.free();
   }
 
+  /** Its description as a string; throws a CoopError where a number is wanted, since there is none yet. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === "string") return this.toString();
     throw new CoopError(
@@ -113,7 +115,7 @@ export const LITERAL = leaf("literal", (_, attrs) => Float64Array.of(attrs.value
 /** 0, 1, 2, … */
 export const IOTA = leaf("iota", (_, attrs) => Float64Array.from({ length: (attrs.shape as Shape)[0] }, (_v, i) => i));
 
-/** Values as they may be given to `tensor`. */
+/** Numbers or booleans in nested arrays, as they may be given to `tensor`. */
 export type Nested = number | boolean | readonly Nested[];
 
 /**

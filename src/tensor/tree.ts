@@ -29,7 +29,10 @@ export function forEachLeaf(tree: unknown, visit: (leaf: unknown, path: string) 
   } else visit(tree, path);
 }
 
-/** The leaves in order (see `forEachLeaf`). */
+/**
+ * The leaves of a tree in order: arrays by index, objects by their sorted keys.
+ * @example treeLeaves({ b: 1, a: [2, 3] }) // [2, 3, 1]
+ */
 export function treeLeaves<Leaf = unknown>(tree: unknown): Leaf[] {
   const leaves: Leaf[] = [];
   forEachLeaf(tree, (leaf) => leaves.push(leaf as Leaf));

@@ -8,7 +8,10 @@ import { Storage } from "./storage.ts";
 import { fromStorage, Tensor } from "./tensor.ts";
 import { type MapTree, treeLeaves, treeMap } from "./tree.ts";
 
-/** Computes and reads every tensor of a tree; other leaves stay as they are. */
+/**
+ * Computes and reads every tensor of a tree; other leaves stay as they are.
+ * @example const { mean: [m], max: [most] } = await read({ mean: mean(x), max: max(x) }); // one program, one wait
+ */
 export async function read<T>(tree: T): Promise<MapTree<T, Tensor, HostArray>> {
   const tensors = treeLeaves(tree).filter((leaf) => leaf instanceof Tensor);
   evaluate(tensors);
@@ -20,7 +23,10 @@ export async function read<T>(tree: T): Promise<MapTree<T, Tensor, HostArray>> {
   >;
 }
 
-/** Gives back the memory of every tensor of a tree. */
+/**
+ * Gives back the memory of every tensor of a tree.
+ * @example free([params, state]); // all tensors in both trees
+ */
 export function free(tree: unknown): void {
   for (const leaf of treeLeaves(tree)) if (leaf instanceof Tensor) leaf.free();
 }
@@ -32,6 +38,8 @@ export type Put = (byteOffset: number, bytes: Uint8Array<ArrayBuffer>) => void;
  * A tensor filled piece by piece, so that the host never holds all of it.
  *
  * @param write calls `put` until every byte is there
+ * @throws ShapeError for bytes outside the tensor
+ * @example const table = await upload([2, 4], "f32", (put) => put(0, new Uint8Array(32)));
  */
 export async function upload(shape: Shape, dtype: DType, write: (put: Put) => Promise<void> | void): Promise<Tensor> {
   checkShape("upload", shape);
@@ -59,6 +67,8 @@ export async function upload(shape: Shape, dtype: DType, write: (put: Put) => Pr
 /**
  * Computes every tensor of a tree now, so that compiled functions which close over them borrow the values instead of
  * computing them at every call.
+ *
+ * @example const features = realize(l2Normalize(table)); // computed once, not in every call of a compiled function
  */
 export function realize<T>(tree: T): T {
   evaluate(treeLeaves(tree).filter((leaf) => leaf instanceof Tensor));

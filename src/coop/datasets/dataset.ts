@@ -13,12 +13,13 @@ export interface Dataset {
   readonly links?: readonly string[];
   /** CoOp's list of the pictures of train, val and test */
   readonly split?: string;
-  /** how it is read where there is no such list */
+  /** @internal how it is read where there is no such list */
   readonly lists?: Lists;
   /** what the whole dataset has; null where there is no such split */
   readonly counts: Counts;
 }
 
+/** Numbers of classes and pictures. */
 export interface Counts {
   readonly classes: number;
   readonly train: number | null;

@@ -16,7 +16,10 @@ const counts = (classes: number, train: number | null, val: number | null, test:
   test,
 });
 
-/** The eleven datasets of the CoOp papers, and the four variants of ImageNet that prompts learned on it are measured on. */
+/**
+ * The eleven datasets of the CoOp papers, and the four variants of ImageNet that prompts learned on it are measured on.
+ * @example DATASETS.map(({ name }) => name); // ["ImageNet", "Caltech101", …]
+ */
 export const DATASETS: readonly Dataset[] = [
   {
     name: "ImageNet",
@@ -148,7 +151,10 @@ export const DATASETS: readonly Dataset[] = [
   },
 ];
 
-/** The dataset of a name in any usual spelling. InputError, with the name that was probably meant, where there is none. */
+/**
+ * The dataset of a name in any usual spelling. InputError, with the name that was probably meant, where there is none.
+ * @example datasetNamed("oxford_pets").counts.classes // 37
+ */
 export function datasetNamed(spelling: string): Dataset {
   const found = DATASETS.find(({ name }) => name === datasetName(spelling));
   if (found) return found;

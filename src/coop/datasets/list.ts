@@ -33,6 +33,7 @@ interface Row {
  * code-unit order. Without `split`, half of each class is held out as `readFolder` does it.
  *
  * @throws InputError where a column is missing or nothing is left to train or test on
+ * @example const { classNames, train, test } = await readList("pictures.csv");
  */
 export async function readList(file: string, { seed = 1 }: { readonly seed?: number } = {}): Promise<Folder> {
   const { dirname, resolve } = await import("node:path");

@@ -51,9 +51,8 @@ export async function dataName(arg: string): Promise<string> {
 /**
  * Pictures with classes in any form: a folder as `readFolder` takes it; `NAME:ROOT`, a dataset of the CoOp papers below
  * $DATA (`readDataset`); a `split_zhou_<Name>.json`; a `.csv`, `.tsv` or `.jsonl` list (`readList`).
+ * `seed` chooses the held-out half where there are no splits; `toLearn` refuses what has test pictures only.
  *
- * @param seed chooses the held-out half where there are no splits
- * @param toLearn refuses what has test pictures only
  * @throws InputError, FormatError as those do
  * @example
  * const { classNames, train, template } = await openData("eurosat:/data");

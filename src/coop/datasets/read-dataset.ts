@@ -80,6 +80,8 @@ export async function readDataset(name: string, root: string): Promise<DatasetFo
 /**
  * Reads a split file in CoOp's form. Its paths are relative to its folder, or, where its name is that of a known
  * dataset's, to that dataset's folder of pictures beside it.
+ *
+ * @example const { train, val, test } = await readSplitFile("eurosat/split_zhou_EuroSAT.json");
  */
 export async function readSplitFile(file: string, dataset?: Dataset): Promise<Folder & Partial<DatasetFolder>> {
   const { dirname, join, resolve } = await import("node:path");

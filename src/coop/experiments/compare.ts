@@ -21,6 +21,8 @@ export interface Comparison {
 /**
  * The settings of two files side by side, by the names of datasets and methods: those of A in its order, then what only B
  * has. Models are told apart within a file; where each has one, these two are compared.
+ *
+ * @example const rows = compareResults([...parseResults(a).values()], [...parseResults(b).values()]);
  */
 export function compareResults(a: readonly Result[], b: readonly Result[]): Comparison[] {
   const [cellsA, cellsB] = [cellsOf(a), cellsOf(b)];
@@ -51,7 +53,10 @@ function difference(a: Cell, b: Cell): Measured | null {
   return values.length > 0 ? measured(values) : null;
 }
 
-/** A table in Markdown, in percent and points. */
+/**
+ * A table in Markdown, in percent and points.
+ * @example console.log(comparisonMarkdown(rows, ["before", "after"]));
+ */
 export function comparisonMarkdown(rows: readonly Comparison[], names: readonly [a: string, b: string]): string {
   const several = [0, 1].some((side) => new Set(rows.flatMap(({ models }) => models[side] ?? [])).size > 1);
   const text = (value: Measured | null) => (value ? plusMinus(value) : "–");

@@ -23,7 +23,10 @@ export interface Dataset {
   readonly fingerprint: string;
 }
 
-/** A part of features that are there already: [N, E], row-major. */
+/**
+ * A part of features that are there already: [N, E], row-major.
+ * @example const test = partOf(features, labels);
+ */
 export function partOf(features: Float32Array, labels: ArrayLike<number>): Part {
   const width = features.length / Math.max(1, labels.length);
   return {

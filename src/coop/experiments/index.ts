@@ -1,5 +1,8 @@
-/** Experiments: datasets × shots × seeds × methods from one file, their results and how they are shown. */
-
+/**
+ * Experiments: datasets × shots × seeds × methods from one file, their results and how they are shown.
+ *
+ * @module coop/experiments
+ */
 export {
   type FittedSeeds,
   type SeededExamples,
@@ -7,6 +10,7 @@ export {
   type SeedsTrainer,
   seedsTrainer,
 } from "../fit-seeds.ts";
+export type { JsonFields } from "../json-fields.ts";
 export { type Comparison, compareResults, comparisonMarkdown } from "./compare.ts";
 export { type Dataset, type Part, partOf } from "./dataset.ts";
 export {
@@ -30,3 +34,4 @@ export { openResults, parseResults, type Result, type ResultsLog } from "./resul
 export { type ExperimentOptions, type ExperimentProgress, type Outcome, runExperiments, type Sources } from "./run.ts";
 export { type DatasetSpec, type ExperimentSpec, type MethodSpec, parseSpec, type Selection } from "./spec.ts";
 export { costOf, type StepCost } from "./step-cost.ts";
+export type { Measured } from "./summary.ts";

@@ -5,6 +5,7 @@ import type { StepCost } from "./step-cost.ts";
 
 /** What JSON can say. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+/** An object of JSON. */
 export type JsonRecord = Readonly<Record<string, Json>>;
 
 /**
@@ -41,6 +42,7 @@ export interface ConfiguredMethod {
   readonly namesNewClasses: boolean;
   /** All that decides its result beside the pictures, written out: part of a run's id, and of its result. */
   resolve(run: { readonly template: string; readonly shots: number }): JsonRecord;
+  /** Makes ready to learn a dataset. */
   open(context: MethodContext): Promise<Trainer>;
 }
 
@@ -97,7 +99,10 @@ export interface Pictures {
 /** Thrown by `fit` where `stopped` said so. */
 export class Stopped extends Error {}
 
-/** Does all at the same time; fails as the first that failed, when none is under way any more. */
+/**
+ * Does all at the same time; fails as the first that failed, when none is under way any more.
+ * @example const features = await together(pictures.map(encode));
+ */
 export async function together<T>(work: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(work);
   return Promise.all(work);

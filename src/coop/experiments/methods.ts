@@ -4,5 +4,8 @@ import { coop, kgcoop, prograd } from "./method-coop.ts";
 import { probe } from "./method-probe.ts";
 import { ensemble, zeroShot } from "./method-zero-shot.ts";
 
-/** The kinds of methods that an experiment file can name. */
+/**
+ * The kinds of methods that an experiment file can name.
+ * @example METHODS.map(({ kind }) => kind);
+ */
 export const METHODS: readonly Method[] = [zeroShot, ensemble, probe, coop, cocoop, kgcoop, prograd];

@@ -24,7 +24,10 @@ export interface Run {
 /** Changes whenever the same options come to mean another computation: older results are not taken for new ones. */
 const RECIPE = 1;
 
-/** All runs of an experiment, those that share work one after another: by model, dataset, classes, method, noise, shots. */
+/**
+ * All runs of an experiment, those that share work one after another: by model, dataset, classes, method, noise, shots.
+ * @example const runs = await plan(parseSpec(text)); // each with its id
+ */
 export async function plan(spec: ExperimentSpec): Promise<Run[]> {
   const runs: Promise<Run>[] = [];
   const add = (run: Omit<Run, "id" | "work" | "options">) => {

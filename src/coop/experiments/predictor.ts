@@ -5,7 +5,10 @@ import type { Pictures } from "./method.ts";
 /** So many pictures are compared with the classes at once, to stay within the bindings of small devices. */
 const AT_ONCE = 4096;
 
-/** Finds for each picture the class whose feature is the nearest by cosine, with one program for lists of one length. */
+/**
+ * Finds for each picture the class whose feature is the nearest by cosine, with one program for lists of one length.
+ * @example const labels = await classPredictor(clip).predict({ features, count }, classes);
+ */
 export function classPredictor({ config }: Pick<Clip, "config">) {
   const width = config.embedDim;
   const nearest = compile(
@@ -13,7 +16,7 @@ export function classPredictor({ config }: Pick<Clip, "config">) {
     { name: "the nearest class" },
   );
   return {
-    /** @param classes normalised features [K, E], row-major */
+    /** The index of the nearest of `classes`, normalised features [K, E], row-major, to each of the pictures. */
     async predict({ features, count }: Pictures, classes: Float32Array): Promise<Int32Array> {
       const y = tensor(classes, [classes.length / width, width]);
       const answers = new Int32Array(count);
@@ -27,6 +30,7 @@ export function classPredictor({ config }: Pick<Clip, "config">) {
       y.free();
       return answers;
     },
+    /** Gives back the device's memory. */
     free: () => nearest.free(),
   };
 }

@@ -7,6 +7,7 @@ import type { Result } from "./results.ts";
 import { average, type Cell, cellsOf, distinct, shotsOf, usual } from "./summary.ts";
 import { accuracyTable, baseToNewTable, costTable, shiftTable } from "./tables.ts";
 
+/** What stands at the top of the page. */
 export interface ExperimentReportOptions {
   readonly title: string;
   /** The results file, to be named on the page. */
@@ -17,6 +18,8 @@ export interface ExperimentReportOptions {
  * One page about results, with the figures and tables that they have data for. It needs no server and no network.
  *
  * @throws InputError where the packages that draw are not installed
+ * @example
+ * await writeFile("report.html", await experimentReport(results, { title: "Shots", source: "results.jsonl" }));
  */
 export async function experimentReport(
   results: readonly Result[],

@@ -43,6 +43,7 @@ export interface ResultsLog {
   readonly finished: Map<string, Result>;
   /** Writes a line, flushed to the disk. */
   add(result: Result): Promise<void>;
+  /** Closes the file. */
   close(): Promise<void>;
 }
 
@@ -51,6 +52,7 @@ export interface ResultsLog {
  * power cut, is left out.
  *
  * @throws FormatError that names the line, where another line is no result
+ * @example const results = [...parseResults(await readFile("results.jsonl", "utf8")).values()];
  */
 export function parseResults(text: string, file = "the results file"): Map<string, Result> {
   const results = new Map<string, Result>();
@@ -62,7 +64,10 @@ export function parseResults(text: string, file = "the results file"): Map<strin
   return results;
 }
 
-/** Opens a results file to go on with it; what a crash left of a last line is cut off. */
+/**
+ * Opens a results file to go on with it; what a crash left of a last line is cut off.
+ * @example const log = await openResults("runs/shots/results.jsonl");
+ */
 export async function openResults(path: string): Promise<ResultsLog> {
   const { mkdir, open, readFile } = await import("node:fs/promises");
   const { dirname } = await import("node:path");

@@ -10,10 +10,13 @@ import type { DatasetSpec, ExperimentSpec } from "./spec.ts";
 
 /** Where models and pictures come from. */
 export interface Sources {
+  /** The model of a name in the experiment file. */
   openModel(name: string): Promise<Clip>;
+  /** The pictures of a dataset in it, whose features this model computes. */
   openDataset(dataset: DatasetSpec, clip: Clip): Promise<Dataset>;
 }
 
+/** What `runExperiments` needs beside the experiment file. */
 export interface ExperimentOptions extends Sources {
   /** JSON lines to go on with and add to; nothing is kept where it is not given. */
   readonly resultsFile?: string;
@@ -27,6 +30,7 @@ export interface ExperimentOptions extends Sources {
   only?(run: Run): boolean;
 }
 
+/** What is told of each finished run. */
 export interface ExperimentProgress {
   /** Finished runs, those of earlier times included. */
   readonly done: number;
@@ -34,6 +38,7 @@ export interface ExperimentProgress {
   readonly result: Result;
 }
 
+/** What came of an experiment. */
 export interface Outcome {
   /** Of the wanted runs that are finished, in the order of the plan. */
   readonly results: readonly Result[];

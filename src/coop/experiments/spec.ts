@@ -17,6 +17,7 @@ export interface ExperimentSpec {
   readonly labelNoise: (Selection & { readonly fractions: readonly number[] }) | null;
 }
 
+/** A dataset in an experiment file. */
 export interface DatasetSpec {
   readonly name: string;
   /** A folder, or whatever the one who opens datasets understands. */
@@ -27,6 +28,7 @@ export interface DatasetSpec {
   readonly shifts: readonly { readonly name: string; readonly source: string }[];
 }
 
+/** A method in an experiment file, with its options. */
 export interface MethodSpec extends ConfiguredMethod {
   readonly name: string;
   readonly kind: string;
@@ -48,10 +50,12 @@ const SEEDS: readonly number[] = [1, 2, 3];
 /**
  * Reads an experiment file (see docs/experiments.md).
  *
+ * It may name the kinds of methods in `methods`; `templateOf` gives the hand-written prompt of a dataset for which the
+ * file has none, by its source.
+ *
  * @param file its name in messages
- * @param methods the kinds that it may name
- * @param templateOf the hand-written prompt of a dataset for which the file has none, by its source
  * @throws FormatError that names the field, where one is missing, unknown or senseless
+ * @example const spec = parseSpec(await readFile("shots.json", "utf8"), "shots.json");
  */
 export function parseSpec(
   text: string,

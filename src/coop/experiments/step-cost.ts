@@ -10,7 +10,10 @@ export interface StepCost {
   readonly memory: number;
 }
 
-/** What a compiled step costs. */
+/**
+ * What a compiled step costs.
+ * @example costOf(step.inspect()[0]).flops
+ */
 export function costOf({ dispatches, plan }: Pick<ProgramReport, "dispatches" | "plan">): StepCost {
   return {
     flops: dispatches.reduce((sum, { work }) => sum + work.flops, 0),

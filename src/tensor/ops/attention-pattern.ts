@@ -19,7 +19,7 @@ export interface AttentionPattern {
  * A pattern from the keys that each query sees.
  *
  * @param spans one entry for each query
- * @throws CoopError where a query sees nothing or keys that do not exist, or where the readers of a key are not two ranges
+ * @throws CoopError where a query sees nothing or keys that do not exist, or where a key's readers are not two ranges
  * @example
  * // rows 0 and 1 are a prefix of two sequences, [0 1 2] and [0 1 3 4]; causal
  * attentionPattern([[0, 1, 0, 0], [0, 2, 0, 0], [0, 2, 2, 3], [0, 2, 3, 4], [0, 2, 3, 5]], 5);
@@ -51,9 +51,10 @@ export function attentionPattern(spans: readonly Spans[], keys: number): Attenti
 }
 
 /**
- * Sequences of one length, one after the other.
+ * Sequences of one length, one after the other. With `causal`, query t of `queries` sees keys 0 … t + (keys − queries)
+ * of its own sequence only, else all of them.
  *
- * @param options.causal query t of `queries` sees keys 0 … t + (keys − queries) of its own sequence only, else all
+ * @example densePattern(1, 2, 2, { causal: true }).spans // [0, 1, 0, 0, 0, 2, 0, 0]
  */
 export function densePattern(
   sequences: number,

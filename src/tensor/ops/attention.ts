@@ -121,6 +121,10 @@ const GRAD_VALUE = defineOp({
  * @param v [keys, H, e]
  * @param scale factor of the scores, 1/√d where not given
  * @returns [queries, H, e]
+ * @throws ShapeError where the shapes are not those of the pattern, DTypeError where the dtypes differ or are no floats
+ * @example
+ * const causal = densePattern(1, 2, 2, { causal: true }); // two rows, the first sees only itself
+ * attend(zeros([2, 1, 1]), zeros([2, 1, 1]), tensor([[[1]], [[3]]]), causal); // [1, 2]
  */
 export function attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPattern, scale = widthOf(q) ** -0.5): Tensor {
   const [queries, keys] = [pattern.spans.shape[0], pattern.readers.shape[0]];
@@ -141,6 +145,7 @@ export function attend(q: Tensor, k: Tensor, v: Tensor, pattern: AttentionPatter
   return apply(ATTENTION, [q, k, v, pattern.spans, pattern.readers], { scale });
 }
 
+/** Options of `attention`. */
 export interface AttentionOptions {
   /** Position i of the queries sees keys 0 … i + (keys − queries) only. */
   readonly causal?: boolean;
@@ -155,6 +160,8 @@ export interface AttentionOptions {
  * @param k [..., S, d]
  * @param v [..., S, e]
  * @returns [..., T, e]
+ * @throws ShapeError for other shapes
+ * @example attention(zeros([2, 1]), zeros([2, 1]), tensor([[1], [3]])) // [2, 2]
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   const lead = q.shape.slice(0, -2);

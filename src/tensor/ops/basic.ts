@@ -5,20 +5,37 @@ import { apply, IOTA, literal, Tensor, type TensorLike } from "../tensor.ts";
 import { cast } from "./elementwise.ts";
 import { broadcastTo } from "./view.ts";
 
-/** A tensor filled with one number. Takes no memory until it is stored. */
+/**
+ * A tensor filled with one number. Takes no memory until it is stored.
+ * @example full([2], 7) // [7, 7]
+ */
 export function full(shape: Shape, value: number, dtype: DType = "f32"): Tensor {
   checkShape("full", shape);
   return broadcastTo(literal(value, dtype), shape);
 }
 
-/** Zeros. */
+/**
+ * A tensor of zeros.
+ * @example zeros([2]) // [0, 0]
+ */
 export const zeros = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 0, dtype);
-/** Ones. */
+/**
+ * A tensor of ones.
+ * @example ones([2]) // [1, 1]
+ */
 export const ones = (shape: Shape, dtype: DType = "f32"): Tensor => full(shape, 1, dtype);
-/** Zeros of the shape and dtype of another tensor. */
+/**
+ * Zeros of the shape and dtype of another tensor.
+ * @example zerosLike(tensor([1, 2])) // [0, 0]
+ */
 export const zerosLike = (x: Tensor): Tensor => full(x.shape, 0, x.dtype);
 
-/** 0, 1, …, n − 1. */
+/**
+ * 0, 1, …, n − 1.
+ *
+ * @throws ShapeError where n is no whole number ≥ 0
+ * @example arange(3) // [0, 1, 2]
+ */
 export function arange(n: number, dtype: DType = "i32"): Tensor {
   checkShape("arange", [n]);
   return apply(IOTA, [], { shape: [n], dtype });

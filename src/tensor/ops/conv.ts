@@ -98,6 +98,7 @@ const CONV2D: Op = defineOp({
  * @param weight [O, C, kh, kw]
  * @returns [N, O, rows, columns]
  * @throws ShapeError where the channels differ or the window does not fit the image
+ * @example conv2d(ones([1, 1, 3, 3]), ones([1, 1, 2, 2])) // [4, 4, 4, 4]
  */
 export function conv2d(x: Tensor, weight: Tensor, options: WindowOptions = {}): Tensor {
   expectRank("conv2d", x, 4);

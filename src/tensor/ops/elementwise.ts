@@ -51,8 +51,16 @@ function elementwise(name: string, row: Row): Op {
   });
 }
 
-type Unary = (x: Tensor) => Tensor;
-type Binary = (a: TensorLike, b: TensorLike) => Tensor;
+/**
+ * A function of one tensor, element by element: the result has the shape of `x`. DTypeError for a dtype that it does
+ * not take.
+ */
+export type Unary = (x: Tensor) => Tensor;
+/**
+ * A function of two tensors, element by element. Shapes broadcast as NumPy's do; a number takes on the other operand's
+ * dtype; f32 and f16 give f32. ShapeError where the shapes do not fit, DTypeError for dtypes that do not.
+ */
+export type Binary = (a: TensorLike, b: TensorLike) => Tensor;
 
 /* @__NO_SIDE_EFFECTS__ */
 function unary(name: string, row: Row): Unary {
@@ -70,35 +78,50 @@ const half = (x: Tensor) => mul(x, 0.5);
 /** g where the condition holds, half of it at ties. */
 const share = (g: Tensor, wins: Tensor, ties: Tensor) => where(wins, g, where(ties, half(g), 0));
 
-/** a + b. */
+/**
+ * a + b.
+ * @example add(tensor([[1, 2], [3, 4]]), tensor([10, 20])) // [11, 22, 13, 24]
+ */
 export const add = binary("add", {
   wgsl: (a, b) => `${a} + ${b}`,
   reference: (a, b) => a + b,
   vjp: [(g) => g, (g) => g],
   takes: "number",
 });
-/** a − b. */
+/**
+ * a − b.
+ * @example sub(1, tensor([1, 2])) // [0, -1]
+ */
 export const sub = binary("sub", {
   wgsl: (a, b) => `${a} - ${b}`,
   reference: (a, b) => a - b,
   vjp: [(g) => g, (g) => neg(g)],
   takes: "number",
 });
-/** a · b, element by element. */
+/**
+ * a · b, element by element.
+ * @example mul(tensor([1, 2]), tensor([3, 4])) // [3, 8]
+ */
 export const mul = binary("mul", {
   wgsl: (a, b) => `${a} * ${b}`,
   reference: (a, b) => a * b,
   vjp: [(g, [, b]) => mul(g, b), (g, [a]) => mul(g, a)],
   takes: "number",
 });
-/** a / b; integers truncate towards zero. */
+/**
+ * a / b; integers truncate towards zero.
+ * @example div(tensor([1, 3]), 2) // [0.5, 1.5]
+ */
 export const div = binary("div", {
   wgsl: (a, b) => `${a} / ${b}`,
   reference: (a, b) => a / b,
   vjp: [(g, [, b]) => div(g, b), (g, [, b], y) => neg(div(mul(g, y), b))],
   takes: "number",
 });
-/** a raised to b; a negative base needs a whole exponent. */
+/**
+ * a raised to b; a negative base needs a whole exponent.
+ * @example pow(tensor([-2, 3]), 2) // [4, 9]
+ */
 export const pow = binary("pow", {
   wgsl: (a, b) => `power(${a}, ${b})`,
   reference: (a, b) => a ** b,
@@ -115,89 +138,143 @@ export const pow = binary("pow", {
   return select(magnitude, -magnitude, floor(b * 0.5) * 2.0 != b);
 }`,
 });
-/** The larger of two; the gradient is halved at ties. */
+/**
+ * The larger of two; the gradient is halved at ties.
+ * @example maximum(tensor([-1, 2]), 0) // [0, 2]
+ */
 export const maximum = binary("maximum", {
   wgsl: (a, b) => `max(${a}, ${b})`,
   reference: Math.max,
   vjp: [(g, [a, b]) => share(g, greater(a, b), equal(a, b)), (g, [a, b]) => share(g, less(a, b), equal(a, b))],
   takes: "number",
 });
-/** The smaller of two; the gradient is halved at ties. */
+/**
+ * The smaller of two; the gradient is halved at ties.
+ * @example minimum(tensor([-1, 2]), 0) // [-1, 0]
+ */
 export const minimum = binary("minimum", {
   wgsl: (a, b) => `min(${a}, ${b})`,
   reference: Math.min,
   vjp: [(g, [a, b]) => share(g, less(a, b), equal(a, b)), (g, [a, b]) => share(g, greater(a, b), equal(a, b))],
   takes: "number",
 });
-/** a − b·⌊a/b⌋: takes the sign of b, as NumPy's remainder does. */
+/**
+ * a − b·⌊a/b⌋: takes the sign of b, as NumPy's remainder does.
+ * @example remainder(tensor([5, -5]), 3) // [2, 1]
+ */
 export const remainder = binary("remainder", {
   wgsl: (a, b) => `${a} - ${b} * floor(${a} / ${b})`,
   reference: (a, b) => a - b * Math.floor(a / b),
   vjp: [(g) => g, (g, [a, b]) => neg(mul(g, floor(div(a, b))))],
 });
 
-/** −x. */
+/**
+ * −x.
+ * @example neg(tensor([1, -2])) // [-1, 2]
+ */
 export const neg = unary("neg", {
   wgsl: (x) => `-(${x})`,
   reference: (x) => -x,
   vjp: [(g) => neg(g)],
   takes: "number",
 });
-/** |x|. */
+/**
+ * |x|.
+ * @example abs(tensor([1, -2])) // [1, 2]
+ */
 export const abs = unary("abs", { wgsl: (x) => `abs(${x})`, reference: Math.abs, vjp: [(g, [x]) => mul(g, sign(x))] });
-/** −1, 0 or 1. */
+/**
+ * −1, 0 or 1.
+ * @example sign(tensor([3, 0, -2])) // [1, 0, -1]
+ */
 export const sign = unary("sign", { wgsl: (x) => `sign(${x})`, reference: Math.sign });
-/** The largest whole number not above x. */
+/**
+ * The largest whole number not above x.
+ * @example floor(tensor([1.5, -1.5])) // [1, -2]
+ */
 export const floor = unary("floor", { wgsl: (x) => `floor(${x})`, reference: Math.floor });
-/** e^x. */
+/**
+ * e^x.
+ * @example exp(tensor([0, 1])) // [1, 2.71828]
+ */
 export const exp = unary("exp", { wgsl: (x) => `exp(${x})`, reference: Math.exp, vjp: [(g, _, y) => mul(g, y)] });
-/** Natural logarithm. */
+/**
+ * Natural logarithm.
+ * @example log(tensor([1, 10])) // [0, 2.30259]
+ */
 export const log = unary("log", { wgsl: (x) => `log(${x})`, reference: Math.log, vjp: [(g, [x]) => div(g, x)] });
-/** √x. */
+/**
+ * √x.
+ * @example sqrt(tensor([4, 2])) // [2, 1.41421]
+ */
 export const sqrt = unary("sqrt", {
   wgsl: (x) => `sqrt(${x})`,
   reference: Math.sqrt,
   vjp: [(g, _, y) => div(half(g), y)],
 });
-/** 1/√x. */
+/**
+ * 1/√x.
+ * @example rsqrt(tensor([4, 0.25])) // [0.5, 2]
+ */
 export const rsqrt = unary("rsqrt", {
   wgsl: (x) => `inverseSqrt(${x})`,
   reference: (x) => 1 / Math.sqrt(x),
   vjp: [(g, [x], y) => div(mul(g, mul(y, -0.5)), x)],
 });
-/** x². */
+/**
+ * x².
+ * @example square(tensor([3, -4])) // [9, 16]
+ */
 export const square = unary("square", {
   wgsl: (x) => `${x} * ${x}`,
   reference: (x) => x * x,
   vjp: [(g, [x]) => mul(g, mul(x, 2))],
 });
-/** Sine. */
+/**
+ * Sine of an angle in radians.
+ * @example sin(tensor([0, Math.PI / 2])) // [0, 1]
+ */
 export const sin = unary("sin", { wgsl: (x) => `sin(${x})`, reference: Math.sin, vjp: [(g, [x]) => mul(g, cos(x))] });
-/** Cosine. */
+/**
+ * Cosine of an angle in radians.
+ * @example cos(tensor([0, Math.PI])) // [1, -1]
+ */
 export const cos = unary("cos", {
   wgsl: (x) => `cos(${x})`,
   reference: Math.cos,
   vjp: [(g, [x]) => neg(mul(g, sin(x)))],
 });
-/** Hyperbolic tangent. */
+/**
+ * Hyperbolic tangent.
+ * @example tanh(tensor([0, 1])) // [0, 0.76159]
+ */
 export const tanh = unary("tanh", {
   wgsl: (x) => `tanh(clamp(${x}, -15.0, 15.0))`,
   reference: Math.tanh,
   vjp: [(g, _, y) => mul(g, sub(1, square(y)))],
 });
-/** 1/(1 + e^−x). */
+/**
+ * 1/(1 + e^−x).
+ * @example sigmoid(tensor([0, 2])) // [0.5, 0.8808]
+ */
 export const sigmoid = unary("sigmoid", {
   wgsl: (x) => `1.0 / (1.0 + exp(-(${x})))`,
   reference: (x) => 1 / (1 + Math.exp(-x)),
   vjp: [(g, _, y) => mul(g, mul(y, sub(1, y)))],
 });
-/** max(x, 0); the gradient at 0 is 0. */
+/**
+ * max(x, 0); the gradient at 0 is 0.
+ * @example relu(tensor([-1, 2])) // [0, 2]
+ */
 export const relu = unary("relu", {
   wgsl: (x) => `max(${x}, 0.0)`,
   reference: (x) => Math.max(x, 0),
   vjp: [(g, [x]) => where(greater(x, 0), g, 0)],
 });
-/** CLIP's activation x·σ(1.702 x) (Hendrycks & Gimpel, arXiv 1606.08415 §2). */
+/**
+ * CLIP's activation x·σ(1.702 x) (Hendrycks & Gimpel, arXiv 1606.08415 §2).
+ * @example quickGelu(tensor([0, 1])) // [0, 0.84579]
+ */
 export const quickGelu = unary("quickGelu", {
   wgsl: (x) => `${x} / (1.0 + exp(-1.702 * ${x}))`,
   reference: (x) => x / (1 + Math.exp(-1.702 * x)),
@@ -208,7 +285,10 @@ export const quickGelu = unary("quickGelu", {
     },
   ],
 });
-/** The error function. */
+/**
+ * The error function 2/√π ∫₀ˣ e^−t² dt (outside [−1, 1] by Abramowitz & Stegun, formula 7.1.26).
+ * @example erf(tensor([0, 1])) // [0, 0.8427]
+ */
 export const erf = unary("erf", {
   wgsl: (x) => `errorFunction(${x})`,
   reference: errorFunction,
@@ -235,7 +315,10 @@ function errorFunction(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
 
-/** Exact GELU, x·Φ(x). */
+/**
+ * Exact GELU, x·Φ(x) (Hendrycks & Gimpel, arXiv 1606.08415), Φ being the normal distribution.
+ * @example gelu(tensor([0, 1])) // [0, 0.84134]
+ */
 export const gelu = (x: Tensor): Tensor => mul(half(x), add(1, erf(mul(x, Math.SQRT1_2))));
 
 /* @__NO_SIDE_EFFECTS__ */
@@ -253,34 +336,64 @@ function comparison(
   });
 }
 
-/** a = b, as bool. */
+/**
+ * a = b, as bool.
+ * @example equal(tensor([1, 2]), 2) // [0, 1]
+ */
 export const equal = comparison("equal", "==", (a, b) => a === b, "any");
-/** a ≠ b, as bool. */
+/**
+ * a ≠ b, as bool.
+ * @example notEqual(tensor([1, 2]), 2) // [1, 0]
+ */
 export const notEqual = comparison("notEqual", "!=", (a, b) => a !== b, "any");
-/** a < b, as bool. */
+/**
+ * a < b, as bool.
+ * @example less(tensor([1, 2, 3]), 2) // [1, 0, 0]
+ */
 export const less = comparison("less", "<", (a, b) => a < b);
-/** a ≤ b, as bool. */
+/**
+ * a ≤ b, as bool.
+ * @example lessEqual(tensor([1, 2, 3]), 2) // [1, 1, 0]
+ */
 export const lessEqual = comparison("lessEqual", "<=", (a, b) => a <= b);
-/** a > b, as bool. */
+/**
+ * a > b, as bool.
+ * @example greater(tensor([1, 2, 3]), 2) // [0, 0, 1]
+ */
 export const greater = comparison("greater", ">", (a, b) => a > b);
-/** a ≥ b, as bool. */
+/**
+ * a ≥ b, as bool.
+ * @example greaterEqual(tensor([1, 2, 3]), 2) // [0, 1, 1]
+ */
 export const greaterEqual = comparison("greaterEqual", ">=", (a, b) => a >= b);
-/** Both, for bool tensors. */
+/**
+ * Both, for bool tensors.
+ * @example logicalAnd(tensor([true, true]), tensor([true, false])) // [1, 0]
+ */
 export const logicalAnd = binary("logicalAnd", {
   wgsl: (a, b) => `${a} && ${b}`,
   reference: (a, b) => a & b,
   takes: "bool",
 });
-/** Either, for bool tensors. */
+/**
+ * Either, for bool tensors.
+ * @example logicalOr(tensor([true, false]), tensor([false, false])) // [1, 0]
+ */
 export const logicalOr = binary("logicalOr", {
   wgsl: (a, b) => `${a} || ${b}`,
   reference: (a, b) => a | b,
   takes: "bool",
 });
-/** The opposite, for bool tensors. */
+/**
+ * The opposite, for bool tensors.
+ * @example logicalNot(tensor([true, false])) // [0, 1]
+ */
 export const logicalNot = unary("logicalNot", { wgsl: (x) => `!${x}`, reference: (x) => 1 - x, takes: "bool" });
 
-/** Bits shifted right, zeros coming in; for u32. */
+/**
+ * Bits shifted right, zeros coming in; for u32.
+ * @example shiftRight(tensor(Uint32Array.of(8, 3)), 1) // [4, 1]
+ */
 export const shiftRight = binary("shiftRight", {
   wgsl: (a, b) => `${a} >> ${b}`,
   reference: (a, b) => a >>> b,
@@ -299,7 +412,10 @@ const WHERE = defineOp({
   run: { kind: "expression", wgsl: ([condition, a, b]) => `select(${b}, ${a}, ${condition})` },
 });
 
-/** `a` where the condition holds, else `b`; all three broadcast. */
+/**
+ * `a` where the condition holds, else `b`; all three broadcast.
+ * @example where(tensor([true, false]), tensor([1, 2]), 0) // [1, 0]
+ */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   const [x, y] = align("where", a, b, condition);
   return apply(WHERE, [align("where", condition, full(x.shape, 1, "bool"))[0], x, y]);
@@ -332,5 +448,7 @@ const CAST = defineOp({
 /**
  * The same values in another dtype: on the way to integers floats are cut towards zero and end at the largest and
  * smallest (i32 and u32 wrap), and ≠ 0 becomes true.
+ *
+ * @example cast(tensor([1.7, -1.7]), "i32") // [1, -1]
  */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : apply(CAST, [x], { dtype }));

@@ -50,6 +50,7 @@ const GATHER = defineOp({
  * @param table [V, ...]
  * @param indices any shape, i32 or u32
  * @returns [...indices, ...]
+ * @example gather(tensor([[1, 2], [3, 4]]), tensor(Int32Array.of(1, 1))) // [3, 4, 3, 4]
  */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   expectIndices("gather", indices);
@@ -63,6 +64,7 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
  * @param x [R, N]
  * @param at i32 [R, K], 0 to N − 1; another index gives 0 or an element of another row
  * @returns [R, K]
+ * @example gatherElements(tensor([[1, 2], [3, 4]]), tensor(Int32Array.of(1, 0), [2, 1])) // [2, 3]
  */
 export function gatherElements(x: Tensor, at: Tensor): Tensor {
   const [rows, width] = x.shape;
@@ -115,6 +117,7 @@ const SCATTER_ADD = defineOp({
  * @param updates [...indices, ...]
  * @param indices any shape, i32 or u32; those outside the table count for nothing
  * @param rows rows of the result
+ * @example scatterAdd(tensor([1, 2, 4]), tensor(Int32Array.of(1, 1, 0)), 3) // [4, 3, 0]
  */
 export function scatterAdd(updates: Tensor, indices: Tensor, rows: number): Tensor {
   expectIndices("scatterAdd", indices);
@@ -140,7 +143,10 @@ export interface RowIndex {
   readonly starts: Tensor;
 }
 
-/** A RowIndex from the row of each place; −1 (or anything outside the table) leaves a place zero. */
+/**
+ * A RowIndex from the row of each place; −1 (or anything outside the table) leaves a place zero.
+ * @example rowIndex(Int32Array.of(1, -1), 2).starts // [0, 0, 1]
+ */
 export function rowIndex(index: Int32Array, rows: number): RowIndex {
   const starts = new Int32Array(rows + 1);
   for (const row of index) if (row >= 0 && row < rows) starts[row + 1]++;
@@ -190,6 +196,7 @@ const SEGMENT_SUM = defineOp({
  *
  * @param table [rows, ...]
  * @returns [places, ...]
+ * @example gatherRows(tensor([[1, 2], [3, 4]]), rowIndex(Int32Array.of(1, -1), 2)) // [3, 4, 0, 0]
  */
 export function gatherRows(table: Tensor, { index, places, starts }: RowIndex): Tensor {
   if (table.shape[0] !== starts.shape[0] - 1)
@@ -212,11 +219,15 @@ function expectIndices(op: string, indices: Tensor): void {
  * 1 at each index along a new last axis of extent `count`, else 0.
  *
  * @param indices any shape, i32 or u32
+ * @example oneHot(tensor(Int32Array.of(2, 0)), 3) // [0, 0, 1, 1, 0, 0]
  */
 export function oneHot(indices: Tensor, count: number): Tensor {
   expectIndices("oneHot", indices);
   return cast(equal(reshape(indices, [...indices.shape, 1]), arange(count, indices.dtype)), "f32");
 }
 
-/** Row `i` of the leading axis. */
+/**
+ * Row `i` of the leading axis.
+ * @example row(tensor([[1, 2], [3, 4]]), 1) // [3, 4]
+ */
 export const row = (x: Tensor, i: number): Tensor => reshape(slice(x, [i], [i + 1]), x.shape.slice(1) as Shape);

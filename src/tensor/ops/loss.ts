@@ -54,6 +54,7 @@ const CROSS_ENTROPY = defineOp({
   },
 });
 
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions {
   /** Share of the target spread evenly over all classes. */
   readonly labelSmoothing?: number;
@@ -65,6 +66,8 @@ export interface CrossEntropyOptions {
  * @param logits [N, K]
  * @param labels i32 or u32 [N]; a row whose label is no class has no hit to be judged by, and adds 0 to the mean
  * @returns a scalar
+ * @throws ShapeError for other shapes, DTypeError for labels that are no class numbers
+ * @example crossEntropy(tensor([[0, 0], [0, 0]]), tensor(Int32Array.of(0, 1))) // [0.69315]
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
   if (logits.rank !== 2 || !sameShape(labels.shape, [logits.shape[0]])) {

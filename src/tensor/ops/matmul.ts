@@ -200,6 +200,7 @@ const MATMUL: Op = defineOp({
 /** Most batch axes that the kernel walks; more are merged first. */
 const MAX_BATCH_AXES = 3;
 
+/** How `matmul` reads its operands. */
 export interface MatmulOptions {
   /** Read the last two axes of `a` swapped. */
   readonly transposeA?: boolean;
@@ -216,6 +217,7 @@ export interface MatmulOptions {
  * @param b [..., K, N]
  * @returns [..., M, N]
  * @throws ShapeError where the inner extents differ, DTypeError for integers
+ * @example matmul(tensor([[1, 2], [3, 4]]), tensor([1, 10])) // [21, 43]
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   if (a.rank === 0 || b.rank === 0)
@@ -261,6 +263,7 @@ const squeezeAxis = (x: Tensor, axis: number): Tensor =>
  * @param weight [out, in]
  * @param bias [out]
  * @returns [..., out]
+ * @example linear(tensor([[1, 2]]), tensor([[3, 4], [5, 6]]), tensor([0.5, 0])) // [11.5, 17]
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const y = matmul(x, weight, { transposeB: true });

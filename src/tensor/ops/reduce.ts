@@ -6,6 +6,7 @@ import { apply, type Tensor } from "../tensor.ts";
 import { cast, div, equal, mul } from "./elementwise.ts";
 import { broadcastTo, reshape } from "./view.ts";
 
+/** Options of `sum`, `mean`, `max` and `min`. */
 export interface ReduceOptions {
   /** Keep the folded axes with extent 1. */
   readonly keepDims?: boolean;
@@ -65,7 +66,8 @@ const SUM = reduction(
 const MAX = reduction("max", Math.max, Number.NEGATIVE_INFINITY, toWinners);
 const MIN = reduction("min", Math.min, Number.POSITIVE_INFINITY, toWinners);
 
-type Axes = number | readonly number[];
+/** Axes to fold: one, several, or all where none is named. Negative ones count from the end. */
+export type Axes = number | readonly number[];
 
 const reducer =
   (op: Op) =>
@@ -75,14 +77,28 @@ const reducer =
     return options.keepDims ? reshape(folded, withOnes(x.shape, list)) : folded;
   };
 
-/** Sum over some axes (all where none is named). */
+/**
+ * Sum over some axes (all where none is named).
+ * @example sum(tensor([[1, 2], [3, 4]]), 0) // [4, 6]
+ */
 export const sum = reducer(SUM);
-/** Largest element over some axes; the gradient is shared among ties. */
+/**
+ * Largest element over some axes; the gradient is shared among ties.
+ * @example max(tensor([[1, 2], [3, 4]]), 1) // [2, 4]
+ */
 export const max = reducer(MAX);
-/** Smallest element over some axes; the gradient is shared among ties. */
+/**
+ * Smallest element over some axes; the gradient is shared among ties.
+ * @example min(tensor([[1, 2], [3, 4]]), 1, { keepDims: true }) // [1, 3]
+ */
 export const min = reducer(MIN);
 
-/** Mean over some axes (all where none is named). */
+/**
+ * Mean over some axes (all where none is named).
+ *
+ * @throws DTypeError for integers
+ * @example mean(tensor([[1, 2], [3, 4]])) // [2.5]
+ */
 export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   if (!isFloat(x.dtype)) throw new DTypeError(`mean: takes float tensors, not ${x.dtype}; see cast(x, "f32")`);
   const total = sum(x, axes, options);

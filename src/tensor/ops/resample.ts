@@ -5,8 +5,8 @@ import * as shaders from "../shaders.ts";
 import { showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 
-/** Which way a pass goes: the pixels under the weights lie beside one another, or below one another. */
-type Direction = "across" | "down";
+/** Along which axis `resample` works. */
+export type Direction = "across" | "down";
 
 /** Steps from one output of a line to the next, in taps and in pixels, and from one weight's pixel to the next. */
 const stepsOf = ({ direction, width }: Attrs): { tap: number; column: number; pixel: number } =>

@@ -33,7 +33,10 @@ const onAxis = (name: string, x: Tensor, axis: number, f: (x: Tensor) => Tensor)
   return at === x.rank - 1 ? f(x) : swapAxes(f(swapAxes(x, at, -1)), at, -1);
 };
 
-/** exp(x) normalised to sum 1 along an axis, the last where none is named. */
+/**
+ * exp(x) normalised to sum 1 along an axis, the last where none is named.
+ * @example softmax(tensor([0, Math.log(3)])) // [0.25, 0.75]
+ */
 export const softmax = (x: Tensor, axis = -1): Tensor => onAxis("softmax", x, axis, (t) => apply(SOFTMAX, [t]));
 
 const LOG_SUM_EXP = defineOp({
@@ -53,7 +56,12 @@ const LOG_SUM_EXP = defineOp({
   },
 });
 
-/** log Σ exp(x) along an axis, which vanishes; shifted by the maximum, so that it does not overflow. */
+/**
+ * log Σ exp(x) along an axis, which vanishes; shifted by the maximum, so that it does not overflow.
+ *
+ * @throws ShapeError where there are no elements along the axis
+ * @example logSumExp(tensor([[0, Math.log(3)]])) // [1.38629]
+ */
 export function logSumExp(x: Tensor, axis = -1): Tensor {
   expectFloat("logSumExp", x);
   const at = normalizeAxis("logSumExp", axis, x.rank);
@@ -62,7 +70,10 @@ export function logSumExp(x: Tensor, axis = -1): Tensor {
   return apply(LOG_SUM_EXP, [moved]);
 }
 
-/** log softmax(x) along an axis, the last where none is named. */
+/**
+ * log softmax(x) along an axis, the last where none is named.
+ * @example logSoftmax(tensor([0, Math.log(3)])) // [-1.38629, -0.28768]
+ */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   const at = normalizeAxis("logSoftmax", axis, x.rank);
   return sub(
@@ -132,6 +143,8 @@ const LAYER_NORM: Op = defineOp({
  * Mean 0 and variance 1 along the last axis.
  *
  * @param x [..., D]
+ * @returns [..., D]
+ * @example standardize(tensor([1, 3])) // [-1, 1]
  */
 export function standardize(x: Tensor, epsilon = 1e-5): Tensor {
   expectFloat("standardize", x);
@@ -145,6 +158,9 @@ export function standardize(x: Tensor, epsilon = 1e-5): Tensor {
  * @param x [..., D]
  * @param weight [D]
  * @param bias [D]
+ * @returns [..., D]
+ * @throws ShapeError where weight or bias are not [D]
+ * @example layerNorm(tensor([[1, 3]]), tensor([2, 2]), tensor([0, 1])) // [-2, 3]
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
   for (const [name, p] of Object.entries({ weight, bias })) {
@@ -188,6 +204,9 @@ const L2_NORMALIZE_GRAD = defineOp({
   },
 });
 
-/** x / ‖x‖₂ along an axis, the last where none is named. */
+/**
+ * x / ‖x‖₂ along an axis, the last where none is named; `epsilon` is the least ‖x‖² that is divided by.
+ * @example l2Normalize(tensor([[3, 4]])) // [0.6, 0.8]
+ */
 export const l2Normalize = (x: Tensor, axis = -1, epsilon = 1e-24): Tensor =>
   onAxis("l2Normalize", x, axis, (t) => apply(L2_NORMALIZE, [t], { epsilon }));

@@ -165,7 +165,7 @@ export interface TopK {
  * @param x [..., N]
  * @param k 1 to N, and 16384 at most
  * @throws ShapeError for another k, DTypeError for bool
- * @example const { values, indices } = topK(matmul(queries, features, { transposeB: true }), 10);
+ * @example topK(tensor([1, 5, 2]), 2).values // [5, 2]
  */
 export function topK(x: Tensor, k: number): TopK {
   const indices = topKIndices(x, k);
@@ -174,7 +174,10 @@ export function topK(x: Tensor, k: number): TopK {
   return { values: reshape(values, indices.shape), indices };
 }
 
-/** The indices of `topK` (i32) alone. */
+/**
+ * The indices of `topK` (i32) alone.
+ * @example topKIndices(tensor([1, 5, 2]), 2) // [1, 2]
+ */
 export function topKIndices(x: Tensor, k: number): Tensor {
   const width: number | undefined = (x.shape as Shape)[x.rank - 1];
   if (width === undefined || !Number.isInteger(k) || k < 1 || k > width) {
@@ -186,7 +189,12 @@ export function topKIndices(x: Tensor, k: number): Tensor {
   return reshape(largest(reshape(x, [rowsOf(x), width]), k), shape);
 }
 
-/** Index (i32) of the largest element along an axis; the lowest among equals. */
+/**
+ * Index (i32) of the largest element along an axis; the lowest among equals.
+ *
+ * @returns i32, the shape of `x` without that axis
+ * @example argmax(tensor([[1, 5, 2], [7, 0, 7]])) // [1, 0]
+ */
 export function argmax(x: Tensor, axis = -1): Tensor {
   const at = normalizeAxis("argmax", axis, x.rank);
   const moved = at === x.rank - 1 ? x : swapAxes(x, at, -1);

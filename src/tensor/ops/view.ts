@@ -40,6 +40,7 @@ const RESHAPE = defineOp({
  * The same elements in another shape, row-major. One extent may be −1: it is what is left.
  *
  * @throws ShapeError where the sizes differ
+ * @example reshape(arange(6), [2, -1]).shape // [2, 3]
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((a, n) => (n === -1 ? a : a * n), 1);
@@ -63,7 +64,12 @@ const BROADCAST = defineOp({
   run: { kind: "view", change: (attrs) => ({ kind: "broadcast", shape: attrs.shape as Shape }) },
 });
 
-/** The tensor repeated along new leading axes and axes of extent 1. */
+/**
+ * The tensor repeated along new leading axes and axes of extent 1.
+ *
+ * @throws ShapeError where it does not broadcast to the shape
+ * @example broadcastTo(tensor([1, 2]), [2, 2]) // [1, 2, 1, 2]
+ */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   checkShape("broadcastTo", shape);
@@ -103,7 +109,12 @@ const TRANSPOSE = defineOp({
   run: { kind: "view", change: (attrs) => ({ kind: "transpose", perm: attrs.perm as number[] }) },
 });
 
-/** Axes in another order; reversed where none is given. */
+/**
+ * Axes in another order; reversed where none is given.
+ *
+ * @throws ShapeError where `perm` does not name each axis once
+ * @example transpose(tensor([[1, 2], [3, 4]])) // [1, 3, 2, 4]
+ */
 export function transpose(x: Tensor, perm: readonly number[] = x.shape.map((_, i) => x.rank - 1 - i)): Tensor {
   const order = perm.map((p) => normalizeAxis("transpose", p, x.rank));
   if (order.length !== x.rank || new Set(order).size !== x.rank) {
@@ -112,7 +123,10 @@ export function transpose(x: Tensor, perm: readonly number[] = x.shape.map((_, i
   return order.every((p, i) => p === i) ? x : apply(TRANSPOSE, [x], { perm: order });
 }
 
-/** Swaps two axes. */
+/**
+ * Swaps two axes.
+ * @example swapAxes(zeros([2, 3, 5]), 0, -1).shape // [5, 3, 2]
+ */
 export function swapAxes(x: Tensor, a: number, b: number): Tensor {
   const [i, j] = [normalizeAxis("swapAxes", a, x.rank), normalizeAxis("swapAxes", b, x.rank)];
   return transpose(
@@ -147,7 +161,8 @@ const SLICE = defineOp({
  * The block from `starts` up to `ends` (exclusive; the extent where left out), one entry an axis from the first on.
  * Negative positions count from the end.
  *
- * @example slice(x, [0, 1], [2]) // x[0:2, 1:]
+ * @throws ShapeError where it reaches outside the tensor
+ * @example slice(tensor([[1, 2, 3], [4, 5, 6]]), [0, 1], [2]) // [2, 3, 5, 6], x[0:2, 1:]
  */
 export function slice(x: Tensor, starts: readonly number[], ends: readonly (number | undefined)[] = []): Tensor {
   if (starts.length > x.rank || ends.length > x.rank)
@@ -193,7 +208,12 @@ const PAD = defineOp({
   },
 });
 
-/** Zeros around the tensor: `[before, after]` for each axis. */
+/**
+ * Zeros around the tensor: `[before, after]` for each axis.
+ *
+ * @throws ShapeError where there are not two widths ≥ 0 for each axis
+ * @example pad(tensor([1, 2]), [[1, 2]]) // [0, 1, 2, 0, 0]
+ */
 export function pad(x: Tensor, widths: readonly (readonly [number, number] | readonly number[])[]): Tensor {
   if (widths.length !== x.rank || widths.flat().some((w) => !Number.isInteger(w) || w < 0)) {
     throw new ShapeError(
@@ -220,11 +240,19 @@ const FLIP = defineOp({
   run: { kind: "view", change: (attrs) => ({ kind: "flip", axes: attrs.axes as number[] }) },
 });
 
-/** The tensor read backwards along some axes. */
+/**
+ * The tensor read backwards along some axes.
+ * @example flip(tensor([1, 2, 3]), [0]) // [3, 2, 1]
+ */
 export const flip = (x: Tensor, axes: readonly number[]): Tensor =>
   apply(FLIP, [x], { axes: axes.map((a) => normalizeAxis("flip", a, x.rank)) });
 
-/** Tensors one after another along an axis; the other extents agree. */
+/**
+ * Tensors one after another along an axis; the other extents agree.
+ *
+ * @throws ShapeError where they differ elsewhere, or there is none
+ * @example concat([tensor([1, 2]), tensor([3])]) // [1, 2, 3]
+ */
 export function concat(parts: readonly Tensor[], axis = 0): Tensor {
   if (parts.length === 0) throw new ShapeError("concat: takes at least one tensor");
   const at = normalizeAxis("concat", axis, parts[0].rank);
@@ -246,20 +274,31 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
     .reduce((a, b) => add(a, b));
 }
 
-/** Tensors of one shape along a new axis. */
+/**
+ * Tensors of one shape along a new axis.
+ * @example stack([tensor([1, 2]), tensor([3, 4])], 1) // [1, 3, 2, 4]
+ */
 export const stack = (parts: readonly Tensor[], axis = 0): Tensor =>
   concat(
     parts.map((p) => expandDims(p, axis)),
     axis,
   );
 
-/** A new axis of extent 1. */
+/**
+ * A new axis of extent 1.
+ * @example expandDims(tensor([1, 2]), 0).shape // [1, 2]
+ */
 export function expandDims(x: Tensor, axis: number): Tensor {
   const at = normalizeAxis("expandDims", axis, x.rank + 1);
   return reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
 }
 
-/** Without the axes of extent 1, or without one of them. */
+/**
+ * Without the axes of extent 1, or without one of them.
+ *
+ * @throws ShapeError where the named axis has another extent
+ * @example squeeze(ones([1, 3, 1]), 0).shape // [3, 1]
+ */
 export function squeeze(x: Tensor, axis?: number): Tensor {
   if (axis === undefined)
     return reshape(
@@ -275,7 +314,12 @@ export function squeeze(x: Tensor, axis?: number): Tensor {
   );
 }
 
-/** Equal parts along an axis. */
+/**
+ * Equal parts along an axis.
+ *
+ * @throws ShapeError where the extent does not divide
+ * @example split(tensor([1, 2, 3, 4]), 2)[1] // [3, 4]
+ */
 export function split(x: Tensor, parts: number, axis = 0): Tensor[] {
   const at = normalizeAxis("split", axis, x.rank);
   const width = x.shape[at] / parts;
@@ -312,7 +356,10 @@ export type CustomRule = (g: Tensor, output: Tensor) => readonly Tensor[];
 
 /** The same tensor as a node of its own. */
 export const identity = (x: Tensor): Tensor => apply(IDENTITY, [x]);
-/** The same value, through which no gradient flows. */
+/**
+ * The same value, through which no gradient flows.
+ * @example grad((x) => mul(x, stopGradient(x)))(tensor(3)) // [3]
+ */
 export const stopGradient = (x: Tensor): Tensor => apply(STOP, [x]);
 /** The same value, not computed before `other` is. */
 export const after = (x: Tensor, other: Tensor): Tensor => apply(AFTER, [x, other]);

@@ -92,6 +92,7 @@ export const FOLD = defineOp({
   run: { kind: "kernel", kernels: [windowKernel("fold", shaders.fold)] },
 });
 
+/** How windows step over an image. */
 export interface WindowOptions {
   /** Step between windows, 1 where not given. */
   readonly stride?: number;
@@ -130,6 +131,8 @@ export function windowAttrs(
  *
  * @param x [N, C, H, W]
  * @returns [N, C, sizeY, sizeX, rows, columns]
+ * @throws ShapeError where a window does not fit the image
+ * @example unfold(zeros([1, 3, 4, 4]), [2, 2]).shape // [1, 3, 2, 2, 3, 3]
  */
 export function unfold(x: Tensor, size: readonly [number, number], options: WindowOptions = {}): Tensor {
   expectRank("unfold", x, 4);
@@ -141,6 +144,8 @@ export function unfold(x: Tensor, size: readonly [number, number], options: Wind
  * Average over windows that tile the image; rows and columns left over at the end are dropped.
  *
  * @param x [N, C, H, W]
+ * @returns [N, C, rows, columns]
+ * @example avgPool2d(tensor([[[[1, 2], [3, 4]]]]), 2) // [2.5]
  */
 export function avgPool2d(x: Tensor, size: number, options: WindowOptions = {}): Tensor {
   expectRank("avgPool2d", x, 4);
