@@ -92,7 +92,7 @@ async function step(surroundings: Surroundings): Promise<string> {
   const { model, arrays, cases } = await load(surroundings, CASE);
   const { tensor, valueAndGrad } = coop;
   const device = await coop.device();
-  const before = device.memory().byOwner.values;
+  const before = device.memory().byOwner.programs;
 
   const learner = prompt.promptLearner(model, cases.class_names, { contextTokens: 4 });
   const optimizer = coop.sgd({ learningRate: RATE, momentum: 0.9 });
@@ -135,11 +135,16 @@ async function step(surroundings: Surroundings): Promise<string> {
     losses.every((value, i) => i === 0 || value < losses[i - 1]),
     `the loss went ${losses}`,
   );
-  coop.free([updated, next, loss, slope, features, labels]);
+
+  const held = coop.treeLeaves([updated, next, loss, slope, features, labels]) as Coop.Tensor[];
+  const bytes = held.reduce((total, { size }) => total + 256 * Math.ceil((4 * size) / 256), 0);
+  const full = device.memory().byOwner.values;
+  coop.free(held);
   train.free();
   const { values, programs } = device.memory().byOwner;
-  expect(values <= before, `${values - before} bytes of values were not given back`);
-  return `${told.join(", ")}; ${values} bytes of values and ${programs} of programs at the end`;
+  expect(full - values >= bytes, `${full - values} of ${bytes} bytes of values were given back`);
+  expect(programs <= before, `programs hold ${programs - before} bytes more than before`);
+  return `${told.join(", ")}; ${bytes} bytes of values and all of the program given back`;
 }
 
 interface GoldenArray {
