@@ -198,7 +198,11 @@ describe("where there is no adapter, the message fits the place", () => {
   cases.push(
     ["Node on Linux", outsideRemedy(place), /^To fix it: sudo apt-get install .*; or npm install, .* SwiftShader\.$/],
     ["Node without Dawn", outsideRemedy({ ...place, hasDawn: false }), /^To fix it: npm install webgpu brings Dawn/],
-    ["Bun without Dawn", outsideRemedy({ ...place, runtime: "bun", hasDawn: false }), /bun add webgpu .*Node only/],
+    [
+      "Bun without Dawn",
+      outsideRemedy({ ...place, runtime: "bun", hasDawn: false }),
+      /bun add webgpu .*; or run this in Node/,
+    ],
     ["an old Deno", outsideRemedy({ ...place, runtime: "deno" }), /Deno 2\.7 or later, .*--unstable-webgpu/],
     ["a Mac", outsideRemedy({ ...place, platform: "darwin", arch: "arm64" }), /^To fix it: update macOS[^;]*;[^;]*\.$/],
     ["a demand", outsideRemedy({ ...place, demand: "hardware" }), /graphics card's Vulkan driver.*COOP_ADAPTER=auto/],

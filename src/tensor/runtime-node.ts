@@ -93,7 +93,7 @@ async function findSwiftShader(create: () => GPU): Promise<GPUAdapter | null> {
   const adapter = await found;
   if (adapter && /swiftshader/i.test(adapter.info.description)) return adapter;
   throw new DeviceError(
-    `SwiftShader cannot be started from here (a worker thread, Bun and Deno cannot change the environment that Vulkan reads). Start the program with VK_ICD_FILENAMES=${manifest} LD_LIBRARY_PATH=${folder}`,
+    `SwiftShader starts by itself in Node's main thread only. Start the program with VK_ICD_FILENAMES=${manifest} LD_LIBRARY_PATH=${folder}`,
   );
 }
 

@@ -86,7 +86,7 @@ export function outsideRemedy(place: PlaceOutside): string {
     !hasDawn && !(runtime === "deno" && hasGpu) && `${install} brings Dawn, which is WebGPU outside of browsers`,
     demand !== "swiftshader" && driver,
     bundled && runtime === "node" && "npm install, without --omit=optional and without root rights, brings SwiftShader",
-    bundled && runtime !== "node" && `SwiftShader is started by Node only: run this in Node`,
+    bundled && runtime !== "node" && "run this in Node, which starts SwiftShader by itself",
     demand !== "auto" && "set COOP_ADAPTER=auto to take what there is",
   ];
   return `To fix it: ${fixes.filter(Boolean).join("; or ")}.`;

@@ -162,7 +162,7 @@ let loaded: Promise<Clip.Clip> | undefined;
 
 /** The model and the arrays of a golden file; integers too come as float32. */
 async function load({ clip, model, loadOptions, readFile }: Surroundings, name: string) {
-  loaded ??= clip.loadClip(model, loadOptions);
+  const ready = await (loaded ??= clip.loadClip(model, loadOptions));
   const bytes = await readFile(`${name}.safetensors`);
   const cases = JSON.parse(new TextDecoder().decode(await readFile("cases.json"))) as Cases;
   const source = {
@@ -182,7 +182,7 @@ async function load({ clip, model, loadOptions, readFile }: Surroundings, name: 
           : Float32Array.from(new Int32Array(buffer));
     arrays[key] = { shape: [...shape], data: numbers };
   }
-  return { model: await loaded, arrays, cases };
+  return { model: ready, arrays, cases };
 }
 
 /** ‖a − b‖ / ‖b‖. */
