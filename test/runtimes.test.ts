@@ -54,7 +54,7 @@ function report(t: TestContext, verdicts: readonly Verdict[]): void {
   assert.deepEqual(wrong, []);
   assert.deepEqual(
     verdicts.map(({ name }) => name),
-    ["adapter", "gradients", "towers", "step"],
+    ["adapter", "gradients", "towers", "step", "loss"],
   );
 }
 
@@ -109,23 +109,19 @@ describe("outside of browsers", { concurrency: 2 }, () => {
 });
 
 const chromium = await findChromium();
-const noChromium = whySkipped("chromium", chromium !== undefined, "apt-get install chromium, or COOP_CHROMIUM=PATH");
+const started = chromium ? await launch(chromium).catch((error: Error) => error) : new Error("it is not there");
+const browser = started instanceof Error ? undefined : started;
+const trouble = started instanceof Error ? started.message : "";
+const noChromium = whySkipped("chromium", !trouble, `apt-get install chromium, or COOP_CHROMIUM=PATH (${trouble})`);
+after(() => browser?.close());
 
 describe("Chromium", { skip: noChromium, concurrency: 1 }, () => {
   let served: Served;
-  let browser: Browser;
-  before(
-    async () => {
-      assert.ok(chromium, "Chromium is missing");
-      served = await serve(app, ["localhost", "127.0.0.1", "coop.example"]);
-      browser = await launch(chromium);
-    },
-    { timeout: SETUP },
-  );
-  after(async () => {
-    await browser?.close();
-    await served?.close();
+  before(async () => {
+    if (started instanceof Error) throw started;
+    served = await serve(app, ["localhost", "127.0.0.1", "coop.example"]);
   });
+  after(() => served?.close());
 
   const verdictsOf = (where: Browser, url: string) =>
     visit(
@@ -140,13 +136,13 @@ describe("Chromium", { skip: noChromium, concurrency: 1 }, () => {
     ["a dedicated worker", "?worker"],
   ]) {
     test(`the smoke suite in ${place}, without a bundler`, { timeout: TIMEOUT }, async (t) => {
-      report(t, (await verdictsOf(browser, `http://127.0.0.1:${served.port}/page.html${query}`)) ?? []);
+      report(t, (await verdictsOf(browser!, `http://127.0.0.1:${served.port}/page.html${query}`)) ?? []);
     });
   }
 
   test("the README's first example in a page", { timeout: TIMEOUT }, async () => {
     const logged = await visit(
-      browser,
+      browser!,
       `http://localhost:${served.port}/example.html`,
       async (page) => {
         await page.waitForFunction(() => ((globalThis as Logging).logged ?? []).length > 0);

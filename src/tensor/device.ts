@@ -193,6 +193,7 @@ export class Device {
       });
     } catch (error) {
       const { messages } = await module.getCompilationInfo();
+      this.check(); // on a lost device, Deno refuses pipelines too
       const where = messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join("; ");
       throw new DeviceError(`kernel ${label} does not compile: ${where || (error as Error).message}`);
     }

@@ -42,7 +42,13 @@ export async function smoke(surroundings: Surroundings): Promise<Verdict[]> {
   return verdicts;
 }
 
-const CHECKS: Record<string, (surroundings: Surroundings) => Promise<string>> = { adapter, gradients, towers, step };
+const CHECKS: Record<string, (surroundings: Surroundings) => Promise<string>> = {
+  adapter,
+  gradients,
+  towers,
+  step,
+  loss,
+};
 
 async function adapter({ coop }: Surroundings): Promise<string> {
   return (await coop.device()).description;
@@ -145,6 +151,22 @@ async function step(surroundings: Surroundings): Promise<string> {
   expect(full - values >= bytes, `${full - values} of ${bytes} bytes of values were given back`);
   expect(programs <= before, `programs hold ${programs - before} bytes more than before`);
   return `${told.join(", ")}; ${bytes} bytes of values and all of the program given back`;
+}
+
+/** A lost device is an error that says so, and after `release` there is another. */
+async function loss({ coop }: Surroundings): Promise<string> {
+  const device = await coop.device();
+  device.gpu.destroy();
+  await device.gpu.lost;
+  const two = () => coop.add(coop.tensor([1]), 1).data();
+  const told = await two().then(
+    () => "nothing",
+    (error: Error) => `${error.name}: ${error.message}`,
+  );
+  expect(/^DeviceLostError: the GPU device was lost: ./.test(told), `a lost device said ${told}`);
+  device.release();
+  expect((await two())[0] === 2, "the next device computes something else");
+  return told;
 }
 
 interface GoldenArray {
