@@ -5,7 +5,8 @@ import { Device } from "../src/tensor/device.ts";
 import { DeviceLostError } from "../src/tensor/errors.ts";
 import { promptly } from "../src/tensor/promptly.ts";
 import { requestGpu } from "../src/tensor/runtime.ts";
-import { browserRemedy, outsideRemedy, type PlaceOutside } from "../src/tensor/runtime-remedy.ts";
+import { browserRemedy } from "../src/tensor/runtime-remedy.ts";
+import { outsideRemedy, type PlaceOutside } from "../src/tensor/runtime-remedy-node.ts";
 
 const FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:141.0) Gecko/20100101 Firefox/141.0";
 const SAFARI =

@@ -105,7 +105,7 @@ export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
     }
   }
   const what = demand === "auto" ? "No WebGPU adapter was found" : `COOP_ADAPTER=${demand} was not to be had`;
-  const { remedy } = await import("./runtime-remedy.ts");
+  const { remedy } = await (inBrowser() ? import("./runtime-remedy.ts") : import("./runtime-remedy-node.ts"));
   throw new DeviceError(`${what} (${failures.join("; ")}).\n${await remedy(demand)}`);
 }
 
