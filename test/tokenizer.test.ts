@@ -57,6 +57,19 @@ test("a word tokenizer has no room for words it would cut", () => {
   assert.throws(() => wordLevelTokenizerJson(["Red", "red"]), /"red" comes twice/);
 });
 
+test("the package that tokenizes is imported as the caller says, or the error says how", async () => {
+  let asked = 0;
+  const library = () => {
+    asked++;
+    return import("@huggingface/tokenizers");
+  };
+  assert.equal((await loadTokenizer(wordLevelTokenizerJson(WORDS), { library })).encode("red").length, 1);
+  assert.equal(asked, 1);
+  const bare = () => Promise.reject(new TypeError('Failed to resolve module specifier "@huggingface/tokenizers"'));
+  const said = { name: "InputError", message: /Failed to resolve .* import map; in a worker, .* `tokenizerLibrary`/ };
+  await assert.rejects(loadTokenizer(wordLevelTokenizerJson(WORDS), { library: bare }), said);
+});
+
 test("a text that does not fit is refused by name, or cut before the end token", async () => {
   const words = await loadTokenizer(wordLevelTokenizerJson(WORDS), { contextLength: 5 });
   assert.equal(words.tokenize(["a red circle"]).length, 5);

@@ -85,7 +85,13 @@ export {
   urlFiles,
 } from "./source.ts";
 export { DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, TEMPLATE_DATASETS, templatesFor } from "./templates.ts";
-export { loadTokenizer, type Tokenizer, type TokenizerOptions, type TokenRows } from "./tokenizer.ts";
+export {
+  loadTokenizer,
+  type Tokenizer,
+  type TokenizerLibrary,
+  type TokenizerOptions,
+  type TokenRows,
+} from "./tokenizer.ts";
 export { isTorchFile, openTorchFile } from "./torch.ts";
 export type { TorchCheckpoint, TorchOptions } from "./torch-file.ts";
 export type { PlainValue } from "./torch-names.ts";

@@ -9,6 +9,7 @@ import { openWeights } from "./open-weights.ts";
 import { clipPreprocess, type PreprocessOptions, readPreprocess } from "./preprocess.ts";
 import { readJson } from "./read-file.ts";
 import { type FetchOptions, type ModelFiles, missingFile, modelFiles } from "./source.ts";
+import type { TokenizerLibrary } from "./tokenizer.ts";
 import { loadWeights } from "./weights.ts";
 
 /** How a model is loaded. */
@@ -20,6 +21,11 @@ export interface LoadOptions extends FetchOptions {
   readonly dtype?: "f32" | "f16";
   /** Keep the batch norms of a ResNet apart from its convolutions, so that they can be trained and saved. */
   readonly trainable?: boolean;
+  /**
+   * How the package `@huggingface/tokenizers` is imported; by its name where not given. For a worker of a page without a
+   * bundler, where names mean nothing: `() => import("/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs")`.
+   */
+  readonly tokenizerLibrary?: TokenizerLibrary;
 }
 
 /**
@@ -39,7 +45,7 @@ export async function loadClip(source: string | ModelFiles, options: LoadOptions
   const weights = await openWeights(files);
   try {
     const { config, pixels } = await describe(files, weights.checkpoint, weights.file);
-    const tokenizer = await openTokenizer(files, config.text, options);
+    const tokenizer = await openTokenizer(files, config.text, options, options.tokenizerLibrary);
     const params = await loadWeights(weights.checkpoint, config, { dtype, fold: !trainable });
     return await makeClip({ name: files.name, config, params, tokenizer, pixels, sha256: await weights.sha256() });
   } finally {

@@ -2,7 +2,7 @@ import { FormatError } from "../tensor/errors.ts";
 import type { TextConfig } from "./config.ts";
 import { readJson, readText } from "./read-file.ts";
 import { type FetchOptions, type ModelFiles, modelFiles } from "./source.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { loadTokenizer, type Tokenizer, type TokenizerLibrary } from "./tokenizer.ts";
 
 /** Rows of the token embedding of every model that OpenAI's tokenizer serves. */
 const CLIP_VOCABULARY = 49_408;
@@ -16,9 +16,14 @@ const CLIP_TOKENIZER = "openai/clip-vit-base-patch32";
  *
  * @throws FormatError where there is none, or one of another size
  */
-export async function openTokenizer(files: ModelFiles, text: TextConfig, options: FetchOptions): Promise<Tokenizer> {
+export async function openTokenizer(
+  files: ModelFiles,
+  text: TextConfig,
+  options: FetchOptions,
+  library?: TokenizerLibrary,
+): Promise<Tokenizer> {
   const { json, name } = await findTokenizer(files, text, options);
-  const tokenizer = await loadTokenizer(json, { contextLength: text.contextLength, name });
+  const tokenizer = await loadTokenizer(json, { contextLength: text.contextLength, name, library });
   if (tokenizer.vocabularySize > text.vocabularySize) {
     throw new FormatError(
       `${name}: it has ${tokenizer.vocabularySize} tokens, the model ${text.vocabularySize}; they are not of one model`,

@@ -40,6 +40,9 @@ async function besideFile(path: string): Promise<ModelFiles> {
 
 async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
   const { stat } = await import("node:fs/promises");
-  const info = await stat(path).catch(() => undefined);
+  const info = await stat(path).catch(({ name, code, message }: NodeJS.ErrnoException) => {
+    if (name === "NotCapable" || code === "EACCES") throw new InputError(`${oneLine(path)}: ${message}`); // Deno's, Node's
+    return undefined;
+  });
   return info && (info.isDirectory() ? "folder" : "file");
 }

@@ -1,6 +1,9 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { cleanText } from "./clean-text.ts";
 
+/** Imports the package `@huggingface/tokenizers`. */
+export type TokenizerLibrary = () => Promise<object>;
+
 /** How texts become token ids. */
 export interface TokenizerOptions {
   /** tokens in a row, start and end included; default 77 */
@@ -13,6 +16,11 @@ export interface TokenizerOptions {
   readonly clean?: boolean;
   /** how errors call the file */
   readonly name?: string;
+  /**
+   * How the package is imported; by its name where not given. A worker without a bundler has no import map and imports it
+   * by an address.
+   */
+  readonly library?: TokenizerLibrary;
 }
 
 /** Token rows of several texts. */
@@ -57,7 +65,7 @@ export interface Tokenizer {
 export async function loadTokenizer(json: object | string, options: TokenizerOptions = {}): Promise<Tokenizer> {
   const { contextLength = 77, clean = true, name = "tokenizer.json" } = options;
   const parsed = typeof json === "string" ? parse(json, name) : json;
-  const library = await loadLibrary(parsed, name);
+  const library = await loadLibrary(parsed, name, options.library);
   const special = (token: string): number =>
     library.token_to_id(token) ?? refuse(`${name}: there is no token ${token}; it is not a CLIP tokenizer.`);
   const start = special(options.startToken ?? "<|startoftext|>");
@@ -106,8 +114,18 @@ export async function loadTokenizer(json: object | string, options: TokenizerOpt
   };
 }
 
-async function loadLibrary(json: object, name: string) {
-  const { Tokenizer: Library } = await import("@huggingface/tokenizers");
+async function loadLibrary(
+  json: object,
+  name: string,
+  load: TokenizerLibrary = () => import("@huggingface/tokenizers"),
+) {
+  const imported = await load().catch((cause: Error) => {
+    throw new InputError(
+      `The package @huggingface/tokenizers cannot be imported (${cause.message}). Install it; in a page without a bundler, name it in the import map; in a worker, which has none, pass \`tokenizerLibrary\` (docs/runtimes.md).`,
+      { cause },
+    );
+  });
+  const { Tokenizer: Library } = imported as typeof import("@huggingface/tokenizers");
   const model = (json as { model?: { unk_token?: string } } | null)?.model;
   if (!model) refuse(`${name}: there is no "model" in it; it must be a tokenizer.json as Hugging Face writes it.`);
   try {

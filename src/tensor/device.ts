@@ -1,6 +1,7 @@
 import { recall } from "./choices.ts";
 import { prepareDebug } from "./debugging.ts";
 import { DeviceError, DeviceLostError, OutOfMemoryError } from "./errors.ts";
+import { promptly } from "./promptly.ts";
 import { type GpuOptions, requestGpu } from "./runtime.ts";
 
 /** Who holds device memory: values at the edge, compiled programs, or the device's own pool and readback ring. */
@@ -27,6 +28,7 @@ export class Device {
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   private readonly staging: GPUBuffer[] = [];
   private error: Error | undefined;
+  private released = false;
   readonly gpu: GPUDevice;
   /** What runs, for people: "llvmpipe (LLVM 19, 256 bits), software adapter". */
   readonly description: string;
@@ -41,13 +43,10 @@ export class Device {
     this.description = handle.description;
     this.adapter = handle.description.replace(/: .*$/s, "");
     this.isSoftware = handle.kind === "software";
-    const info = handle.adapterInfo as GPUAdapterInfo & { subgroupMinSize?: number };
-    this.subgroupLanes = this.gpu.features.has("subgroups" as GPUFeatureName) ? (info.subgroupMinSize ?? 0) : 0;
+    this.subgroupLanes = this.gpu.features.has("subgroups") ? handle.adapterInfo.subgroupMinSize : 0;
     this.maxBindings = Math.min(this.gpu.limits.maxStorageBuffersPerShaderStage, 16);
-    this.gpu.lost.then((info) => {
-      if (info.reason !== "destroyed")
-        this.fail(new DeviceLostError(`the GPU device was lost: ${info.message || info.reason}`));
-      if (current === this) current = undefined;
+    this.gpu.lost.then(({ message, reason }) => {
+      if (!this.released) this.fail(new DeviceLostError(`the GPU device was lost: ${message || reason}`));
     });
     this.gpu.addEventListener("uncapturederror", (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
@@ -195,6 +194,7 @@ export class Device {
       });
     } catch (error) {
       const { messages } = await module.getCompilationInfo();
+      this.check(); // on a lost device, Deno refuses pipelines too
       const where = messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join("; ");
       throw new DeviceError(`kernel ${label} does not compile: ${where || (error as Error).message}`);
     }
@@ -210,7 +210,7 @@ export class Device {
     encoder.copyBufferToBuffer(buffer, 0, staging, 0, size);
     this.gpu.queue.submit([encoder.finish()]);
     try {
-      await staging.mapAsync(GPUMapMode.READ, 0, size);
+      await promptly(this.gpu.queue, staging.mapAsync(GPUMapMode.READ, 0, size));
     } catch (error) {
       this.live.delete(staging);
       staging.destroy();
@@ -239,12 +239,16 @@ export class Device {
 
   /** Waits until everything submitted so far is done. */
   async idle(): Promise<void> {
-    await this.gpu.queue.onSubmittedWorkDone();
+    await promptly(this.gpu.queue, this.gpu.queue.onSubmittedWorkDone());
     this.check();
   }
 
-  /** Lets go of the device; a device that was passed in stays alive. */
+  /**
+   * Lets go of the device; a device that was passed in stays alive. The next use of `device()` opens a new one, after a
+   * loss too; what lay on the old one is gone.
+   */
   release(): void {
+    this.released = true;
     if (current === this) {
       current = undefined;
       starting = undefined;

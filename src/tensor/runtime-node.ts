@@ -34,7 +34,8 @@ export async function findAdapter(
 /** Loads Dawn, makes the WebGPU constants and classes global, and returns what creates an instance. */
 async function loadDawn(toggles: readonly string[], flags: readonly string[] = []): Promise<() => GPU> {
   const dawn = await import("webgpu").catch((error: Error) => {
-    throw new DeviceError(`npm package webgpu does not load on ${process.platform}-${process.arch}: ${error.message}`);
+    const [why] = error.message.split("\n");
+    throw new DeviceError(`npm package webgpu does not load on ${process.platform}-${process.arch}: ${why}`);
   });
   for (const [global, value] of Object.entries(dawn.globals)) {
     if (!(global in globalThis)) Object.assign(globalThis, { [global]: value });
@@ -92,7 +93,7 @@ async function findSwiftShader(create: () => GPU): Promise<GPUAdapter | null> {
   const adapter = await found;
   if (adapter && /swiftshader/i.test(adapter.info.description)) return adapter;
   throw new DeviceError(
-    `SwiftShader cannot be started from here (a worker thread, Bun and Deno cannot change the environment that Vulkan reads). Start the program with VK_ICD_FILENAMES=${manifest} LD_LIBRARY_PATH=${folder}`,
+    `SwiftShader starts by itself in Node's main thread only. Start the program with VK_ICD_FILENAMES=${manifest} LD_LIBRARY_PATH=${folder}`,
   );
 }
 

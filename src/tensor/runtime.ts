@@ -1,12 +1,22 @@
 import { DeviceError } from "./errors.ts";
 
+/** What is known of an adapter; empty, false or 0 where the runtime does not say. */
+export interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  readonly isFallbackAdapter: boolean;
+  readonly subgroupMinSize: number;
+}
+
 /** A device to run on, and what is known about it. */
 export interface Gpu {
   readonly device: GPUDevice;
   /** One line for people: the adapter's name and driver, whether it is hardware, and why it was taken. */
   readonly description: string;
   readonly kind: "hardware" | "software";
-  readonly adapterInfo: GPUAdapterInfo;
+  readonly adapterInfo: AdapterInfo;
   readonly limits: GPUSupportedLimits;
   readonly features: GPUSupportedFeatures;
   /** Settles when the device is gone; its reason is "destroyed" after `release`. */
@@ -37,7 +47,7 @@ const PREFERENCES: Record<NonNullable<GpuOptions["prefer"]>, Step[]> = {
 };
 
 /** What COOP_ADAPTER may demand: where to look, and what the adapter found there must be. */
-const DEMANDS: Record<string, { steps: Step[]; fits: (info: GPUAdapterInfo) => boolean }> = {
+const DEMANDS: Record<string, { steps: Step[]; fits: (info: AdapterInfo) => boolean }> = {
   hardware: { steps: ["system"], fits: (info) => !isSoftware(info) },
   llvmpipe: { steps: ["llvmpipe"], fits: (info) => /llvmpipe|lavapipe/i.test(words(info)) },
   swiftshader: { steps: ["swiftshader"], fits: (info) => /swiftshader/i.test(words(info)) },
@@ -68,7 +78,8 @@ const LIMITS = [
  * @throws {DeviceError} when there is no adapter, or not the one that was demanded; the message says how to get one.
  */
 export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
-  if (options.device) return asGpu(options.device, "brought by the caller", () => {});
+  if (options.device)
+    return asGpu(options.device, complete(options.device.adapterInfo), "brought by the caller", () => {});
 
   const demand = environment("COOP_ADAPTER") || "auto";
   if (demand !== "auto" && !Object.hasOwn(DEMANDS, demand)) {
@@ -76,24 +87,27 @@ export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
       `COOP_ADAPTER is "${demand}"; use auto, ${Object.keys(DEMANDS).join(", ")}, or leave it unset.`,
     );
   }
-  const { steps, fits } = DEMANDS[demand] ?? { steps: PREFERENCES[options.prefer ?? "hardware"], fits: () => true };
+  const order = PREFERENCES[options.prefer ?? "hardware"].filter((step) => !(inBrowser() && step === "swiftshader"));
+  const { steps, fits } = DEMANDS[demand] ?? { steps: order, fits: () => true };
 
   const failures: string[] = [];
   for (const step of steps) {
     try {
       const adapter = await findAdapter(step, options.toggles ?? []);
-      if (!adapter) failures.push(`${step}: no adapter`);
-      else if (!fits(adapter.info)) failures.push(`${step}: only ${name(adapter.info)}`);
+      const info = adapter && (await infoOf(adapter));
+      if (!info) failures.push(`${step}: no adapter`);
+      else if (!fits(info)) failures.push(`${step}: only ${name(info)}`);
       else {
         const device = await openDevice(adapter);
-        return asGpu(device, reason(demand, step, options.prefer, adapter.info), () => device.destroy());
+        return asGpu(device, info, reason(demand, step, options.prefer, info), () => device.destroy());
       }
     } catch (error) {
       failures.push(`${step}: ${error instanceof Error ? error.message : error}`);
     }
   }
   const what = demand === "auto" ? "No WebGPU adapter was found" : `COOP_ADAPTER=${demand} was not to be had`;
-  throw new DeviceError(`${what} (${failures.join("; ")}).\n${remedy(demand)}`);
+  const { remedy } = await (inBrowser() ? import("./runtime-remedy.ts") : import("./runtime-remedy-node.ts"));
+  throw new DeviceError(`${what} (${failures.join("; ")}).\n${await remedy(demand)}`);
 }
 
 let announced = false;
@@ -106,8 +120,8 @@ export function announce(description: string): void {
 }
 
 /** Whether an adapter computes on the CPU. */
-export function isSoftware(info: GPUAdapterInfo): boolean {
-  return info.isFallbackAdapter === true || /llvmpipe|lavapipe|softpipe|swiftshader|basic render/i.test(words(info));
+function isSoftware(info: AdapterInfo): boolean {
+  return info.isFallbackAdapter || /llvmpipe|lavapipe|softpipe|swiftshader|basic render/i.test(words(info));
 }
 
 async function findAdapter(step: Step, toggles: readonly string[]): Promise<GPUAdapter | null> {
@@ -122,16 +136,32 @@ async function findAdapter(step: Step, toggles: readonly string[]): Promise<GPUA
   return node.findAdapter(step, toggles);
 }
 
+/** A device with all that is wanted of what the adapter offers; a plain one where the adapter refuses its own offer. */
 function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const offered = LIMITS.filter((limit) => adapter.limits[limit] !== undefined);
-  return adapter.requestDevice({
+  const wanted: GPUDeviceDescriptor = {
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(offered.map((limit) => [limit, adapter.limits[limit]])),
-  });
+  };
+  return adapter.requestDevice(wanted).catch(() => adapter.requestDevice());
 }
 
-function asGpu(device: GPUDevice, why: string, release: () => void): Gpu {
-  const adapterInfo = device.adapterInfo;
+/** Asked of the adapter, since Safari's devices do not know it; by a method before Chrome 127 and in old Denos. */
+async function infoOf(adapter: GPUAdapter): Promise<AdapterInfo> {
+  const older = adapter as Partial<GPUAdapter> & {
+    readonly isFallbackAdapter?: boolean;
+    requestAdapterInfo?(): Promise<GPUAdapterInfo>;
+  };
+  return complete(older.info ?? (await older.requestAdapterInfo?.()), older.isFallbackAdapter);
+}
+
+function complete(info: Partial<GPUAdapterInfo> = {}, fallback = false): AdapterInfo {
+  const { vendor = "", architecture = "", device = "", description = "", subgroupMinSize = 0 } = info;
+  const { isFallbackAdapter = fallback } = info;
+  return { vendor, architecture, device, description, isFallbackAdapter, subgroupMinSize };
+}
+
+function asGpu(device: GPUDevice, adapterInfo: AdapterInfo, why: string, release: () => void): Gpu {
   const kind = isSoftware(adapterInfo) ? "software" : "hardware";
   return {
     device,
@@ -153,7 +183,7 @@ function asGpu(device: GPUDevice, why: string, release: () => void): Gpu {
   };
 }
 
-function reason(demand: string, step: Step, prefer: GpuOptions["prefer"], info: GPUAdapterInfo): string {
+function reason(demand: string, step: Step, prefer: GpuOptions["prefer"], info: AdapterInfo): string {
   if (demand !== "auto") return `COOP_ADAPTER=${demand}`;
   if (prefer === "software" || prefer === "swiftshader") return "as asked";
   if (!isSoftware(info)) return "";
@@ -163,38 +193,15 @@ function reason(demand: string, step: Step, prefer: GpuOptions["prefer"], info: 
 }
 
 /** The adapter's name and driver: browsers hide most of it, Dawn repeats some of it. */
-function name(info: GPUAdapterInfo): string {
+function name(info: AdapterInfo): string {
   const driver = info.description.replace(/^llvmpipe: (Mesa [\d.]+)\S* \((.*)\).*/, "llvmpipe ($1, $2)").trim();
   if (isSoftware(info) && driver) return driver;
   const model = info.device || [info.vendor, info.architecture].filter(Boolean).join(" ");
   return [model, driver].filter(Boolean).join(", ") || "an unnamed GPU";
 }
 
-function words(info: GPUAdapterInfo): string {
+function words(info: AdapterInfo): string {
   return `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-}
-
-function remedy(demand: string): string {
-  if (inBrowser()) {
-    return globalThis.isSecureContext
-      ? "This browser gives pages no WebGPU. Use a current Chrome, Edge, Firefox or Safari with hardware acceleration on; on Linux, switch on chrome://flags/#enable-unsafe-webgpu and chrome://flags/#enable-vulkan."
-      : "Browsers give WebGPU only to secure pages: open this one over https or from localhost.";
-  }
-  const driver = {
-    linux:
-      demand === "hardware"
-        ? "install the graphics card's Vulkan driver: NVIDIA's own, or for AMD and Intel sudo apt-get install mesa-vulkan-drivers"
-        : "sudo apt-get install mesa-vulkan-drivers libvulkan1 (Mesa 25 or later; Debian 12 has it in bookworm-backports)",
-    darwin: "update macOS; WebGPU runs on Metal, which some virtual machines lack",
-    win32: "update Windows and the graphics driver; WebGPU runs on Direct3D 12",
-  }[process.platform as string];
-  const bundled = process.platform === "linux" && process.arch === "x64" && /auto|swiftshader/.test(demand);
-  const fixes = [
-    demand !== "swiftshader" && (driver ?? "install a Vulkan driver"),
-    bundled && "npm install, without --omit=optional and without root rights, brings SwiftShader",
-    demand !== "auto" && "set COOP_ADAPTER=auto to take what there is",
-  ];
-  return `To fix it: ${fixes.filter(Boolean).join("; or ")}.`;
 }
 
 /** Whether there is no Node, Deno or Bun around. */
