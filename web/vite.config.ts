@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 
@@ -29,28 +28,6 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
-/** The tiny model's files, at models/tiny-clip/ beside the page. */
-function tinyModel(): Plugin {
-  const folder = new URL("../models/tiny-clip/", import.meta.url);
-  const place = "models/tiny-clip/";
-  const names = readdirSync(folder).filter((name) => !name.endsWith(".md"));
-  return {
-    name: "tiny-model",
-    generateBundle() {
-      for (const name of names) {
-        this.emitFile({ type: "asset", fileName: place + name, source: readFileSync(new URL(name, folder)) });
-      }
-    },
-    configureServer(server) {
-      server.middlewares.use(`/${place}`, (request, response, next) => {
-        const name = names.find((file) => request.url === `/${file}`);
-        if (name) response.end(readFileSync(new URL(name, folder)));
-        else next();
-      });
-    },
-  };
-}
-
 // The page's own policy binds the page; its worker's comes from the server, where it sends one.
 const headers = { "Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer" };
 
@@ -59,7 +36,7 @@ export default defineConfig({
   base: "./", // the folder works at any address
   publicDir: false,
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  plugins: [contentSecurityPolicy(), tinyModel()],
+  plugins: [contentSecurityPolicy()],
   worker: { format: "es" },
   build: {
     target: "es2023",
@@ -68,6 +45,6 @@ export default defineConfig({
     assetsInlineLimit: 0, // data: addresses are not allowed
     modulePreload: { polyfill: false },
   },
-  server: { host: "127.0.0.1" },
+  server: { host: "127.0.0.1", fs: { allow: [fileURLToPath(new URL("..", import.meta.url))] } },
   preview: { host: "127.0.0.1", headers },
 });

@@ -56,11 +56,7 @@ export function ClassCard({ one }: { one: ClassState }) {
         <Webcam place={id} of={name} />
       ) : (
         <div class="row tight">
-          <FileButton
-            label="Add pictures"
-            accept="image/*"
-            onFiles={(files) => attempt(() => addFiles(id, files))}
-          />
+          <FileButton label="Add pictures" accept="image/*" onFiles={(files) => attempt(() => addFiles(id, files))} />
           <FileButton
             folder
             label="Folder"

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { adding, addFolders, waiting } from "./adding.ts";
+import { addFolders, adding, waiting } from "./adding.ts";
 import { ClassCard } from "./class-card.tsx";
 import { Confirm } from "./dialog.tsx";
 import { DropZone } from "./drop-zone.tsx";

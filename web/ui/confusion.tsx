@@ -2,6 +2,7 @@ import { computed, useSignal } from "@preact/signals";
 import type { ClassifierName } from "../protocol.ts";
 import { classifiers, largest, type NamedAnswers, rowOf, TITLES, useAnswers } from "./classifiers.ts";
 import { count, percent } from "./format.ts";
+import { Scroll } from "./scroll.tsx";
 import { now } from "./session.ts";
 import { Thumbnail } from "./thumbnail.tsx";
 
@@ -71,6 +72,7 @@ function Matrix({ by, of }: { by: ClassifierName; of: "held-out" | "shots" }) {
     <>
       <p class="soft">
         {of === "held-out" ? "Of the held-out pictures. " : "Of the pictures it learns from, since none are held out. "}
+        {classNames.length <= MATRIX_MOST && "Rows are what it is, columns what it is taken for. "}
         Choose a number to see its pictures.
       </p>
       {classNames.length <= MATRIX_MOST ? (
@@ -79,9 +81,7 @@ function Matrix({ by, of }: { by: ClassifierName; of: "held-out" | "shots" }) {
         <Pairs answered={answered} names={classNames} open={open} />
       )}
       <div aria-live="polite">
-        {open.value && shown && (
-          <Behind cell={open.value} pictures={shown} names={classNames} />
-        )}
+        {open.value && shown && <Behind cell={open.value} pictures={shown} names={classNames} />}
       </div>
     </>
   );
@@ -105,9 +105,9 @@ function Grid({ answered, names, open }: CellsProps) {
   const counts = names.map(() => names.map(() => 0));
   for (const { label, answer } of answered) counts[label][answer]++;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Confusion matrix">
+    <Scroll label="Confusion matrix">
       <table class="matrix">
-        <caption class="soft">Rows: what it is. Columns: what it is taken for.</caption>
+        <caption class="visually-hidden">What is taken for what</caption>
         <thead>
           <tr>
             <td />
@@ -128,7 +128,11 @@ function Grid({ answered, names, open }: CellsProps) {
                 </th>
                 {counts[label].map((n, answer) => (
                   <td key={names[answer]}>
-                    {n > 0 ? <Count n={n} total={total} cell={{ label, answer }} names={names} open={open} /> : <i>0</i>}
+                    {n > 0 ? (
+                      <Count n={n} total={total} cell={{ label, answer }} names={names} open={open} />
+                    ) : (
+                      <i>0</i>
+                    )}
                   </td>
                 ))}
               </tr>
@@ -136,7 +140,7 @@ function Grid({ answered, names, open }: CellsProps) {
           })}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -4,6 +4,7 @@ import type { EpochState } from "../protocol.ts";
 import { shownEpoch, TITLES } from "./classifiers.ts";
 import { percent, short } from "./format.ts";
 import { memo } from "./memo.ts";
+import { Scroll } from "./scroll.tsx";
 import { now } from "./session.ts";
 
 /** Accuracy by epoch beside what zero-shot and the probe reach, the loss below, and the same as a table. */
@@ -127,7 +128,7 @@ function Table({ epochs }: { epochs: readonly EpochState[] }) {
     >
       <summary>Every epoch in numbers</summary>
       {open.value && (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Every epoch in numbers">
+        <Scroll label="Every epoch in numbers">
           <table class="numbers">
             <thead>
               <tr>
@@ -144,7 +145,7 @@ function Table({ epochs }: { epochs: readonly EpochState[] }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </details>
   );

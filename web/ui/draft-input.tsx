@@ -1,11 +1,17 @@
-import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-type Props = Omit<JSX.InputHTMLAttributes<HTMLInputElement>, "value" | "type"> & {
+interface Props {
   readonly value: string;
   /** Enter, or the field was left, with another text in it; `restore` brings back `value`. */
   readonly onCommit: (text: string, restore: () => void) => void;
-};
+  readonly id?: string;
+  readonly class?: string;
+  readonly inputMode?: "numeric" | "decimal";
+  readonly maxLength?: number;
+  readonly "aria-label"?: string;
+  readonly "aria-invalid"?: boolean;
+  readonly "aria-describedby"?: string;
+}
 
 /** A text field that keeps what is being typed however often the page is drawn meanwhile; Escape takes it back. */
 export function DraftInput({ value, onCommit, ...rest }: Props) {

@@ -1,12 +1,12 @@
 import { useSignal } from "@preact/signals";
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren, HTMLAttributes } from "preact";
 import { droppedFiles, type Intake } from "./intake.ts";
 import { attempt } from "./notices.tsx";
 
 /** Props that make an element take files dropped onto it, and whether some are held over it. */
 export function useDrop(onDrop: (intake: Intake) => Promise<void>) {
   const over = useSignal(false);
-  const props: JSX.HTMLAttributes<HTMLElement> = {
+  const props: Pick<HTMLAttributes<HTMLElement>, "onDragOver" | "onDragLeave" | "onDrop"> = {
     onDragOver(event) {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
@@ -28,7 +28,13 @@ export function useDrop(onDrop: (intake: Intake) => Promise<void>) {
 }
 
 /** An area to drop files onto, with the buttons that do the same. */
-export function DropZone({ onDrop, children }: { onDrop: (intake: Intake) => Promise<void>; children: ComponentChildren }) {
+export function DropZone({
+  onDrop,
+  children,
+}: {
+  onDrop: (intake: Intake) => Promise<void>;
+  children: ComponentChildren;
+}) {
   const { over, props } = useDrop(onDrop);
   return (
     <div class={over.value ? "drop over" : "drop"} {...props}>

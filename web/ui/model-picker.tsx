@@ -89,7 +89,11 @@ export function ModelPicker() {
       {differs && !loading && (
         <div class="row">
           <button type="button" onClick={load}>
-            {source === CLIP ? "Download and use, 605 MB" : source === "tiny" ? "Use the tiny model" : "Download and use"}
+            {source === CLIP
+              ? "Download and use, 605 MB"
+              : source === "tiny"
+                ? "Use the tiny model"
+                : "Download and use"}
           </button>
           {!online.value && source !== "tiny" && (
             <span class="soft">You are offline: this works only for a model that is kept here already.</span>

@@ -7,7 +7,7 @@ import { attempt } from "./notices.tsx";
 import { ask } from "./session.ts";
 import { Thumbnail } from "./thumbnail.tsx";
 
-const FIRST = 18;
+const FIRST = 14;
 const MORE = 90;
 const STEP: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
@@ -52,7 +52,6 @@ export function Pictures({ pictures, of }: { pictures: readonly PictureState[]; 
   if (readable.length === 0) return null;
   return (
     <div class="pictures">
-      {/* biome-ignore lint/a11y/noNoninteractiveElementInteractions: the keys are those of the buttons within */}
       <ul ref={list} aria-label={`Pictures of ${of}`} onKeyDown={onKeyDown}>
         {visible.map((picture) => (
           <Picture

@@ -1,4 +1,4 @@
-import { TITLES, shownEpoch } from "./classifiers.ts";
+import { shownEpoch, TITLES } from "./classifiers.ts";
 import { count, percent } from "./format.ts";
 import { now } from "./session.ts";
 
@@ -41,7 +41,7 @@ export function Scores() {
         <tbody>
           {(["zero-shot", "probe", "prompt"] as const).map((name) => {
             const score = of(name);
-            const accuracy = score && score.count ? score.correct / score.count : undefined;
+            const accuracy = score?.count ? score.correct / score.count : undefined;
             return (
               <tr key={name} class={name}>
                 <th scope="row">

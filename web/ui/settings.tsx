@@ -16,7 +16,12 @@ export function SettingsForm() {
       <p class="soft">They take effect with the next training.</p>
       <div class="fields">
         <Whole name="shots" label="Pictures a class, at most" help="“Shots”: how many of each class it learns from." />
-        <Whole name="contextTokens" label="Context vectors" help="M, the learned “words” before or around the name." most={64} />
+        <Whole
+          name="contextTokens"
+          label="Context vectors"
+          help="M, the learned “words” before or around the name."
+          most={64}
+        />
         <Whole name="epochs" label="Epochs" help="Passes over the pictures." most={10000} />
         <Field
           label="Learning rate"
@@ -27,7 +32,13 @@ export function SettingsForm() {
           wrong="A number above 0, such as 0.002."
           onValue={(learningRate) => set({ learningRate })}
         />
-        <Whole name="seed" label="Seed" help="Chooses the pictures, their order and the beginning." least={0} most={2 ** 31 - 1} />
+        <Whole
+          name="seed"
+          label="Seed"
+          help="Chooses the pictures, their order and the beginning."
+          least={0}
+          most={2 ** 31 - 1}
+        />
         <Position value={settings.position} />
         <Field
           label="Words to begin with"

@@ -83,7 +83,8 @@ export function Training() {
 
   function hint(): string {
     if (active) return running ? "" : `Paused after epoch ${done}. Nothing is lost.`;
-    if (outdated) return "Pictures, names or settings have changed since this prompt was trained. Train again to take them in.";
+    if (outdated)
+      return "Pictures, names or settings have changed since this prompt was trained. Train again to take them in.";
     if (obstacle.value) return obstacle.value;
     if (status === "stopped") return `Stopped after epoch ${done} of ${of}; the epochs so far are kept.`;
     if (status === "finished") return "Finished. Look back at any epoch below.";

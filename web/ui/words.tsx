@@ -12,9 +12,8 @@ export function Words() {
   const shown = shownEpoch.value;
   const all = useSignal(false);
   const first = now.training.value.epochs[0]?.seconds;
-  const { value, error } = useLatest(
-    shown === undefined ? undefined : `${round.value} ${shown} ${first}`,
-    async () => ask((engine) => engine.words(shownEpoch.peek())),
+  const { value, error } = useLatest(shown === undefined ? undefined : `${round.value} ${shown} ${first}`, async () =>
+    ask((engine) => engine.words(shownEpoch.peek())),
   );
   if (shown === undefined) return null;
   const rows = all.value ? value : value?.slice(0, FIRST);
@@ -23,8 +22,8 @@ export function Words() {
     <section aria-labelledby="words-title">
       <h2 id="words-title">Nearest words</h2>
       <p class="soft">
-        What each learned vector lies next to in the model's vocabulary. Often that means little: compare a distance with
-        the one in grey, from a random vector of the same length.
+        What each learned vector lies next to in the model's vocabulary. Often that means little: compare a distance
+        with the one in grey, from a random vector of the same length.
       </p>
       {error && <p class="error">{error}</p>}
       {!value && !error && <p class="soft">Asking the model…</p>}
