@@ -173,7 +173,7 @@ function answers(of: "held-out" | "shots" | "tries", by: ClassifierName, epoch: 
       : state.classes.flatMap(({ pictures }, label) =>
           pictures.filter(({ heldOut }) => heldOut === (of === "held-out")).map(({ id }) => ({ id, label })),
         );
-  const skill = by === "zero-shot" ? 0.8 : by === "probe" ? 2.4 : 0.8 + 3 * (epoch / state.training.of);
+  const skill = by === "zero-shot" ? 0.4 : by === "probe" ? 0.9 : 0.4 + 0.9 * (epoch / state.training.of);
   const rows = chosen.map(({ id, label }) => {
     const truth = label < 0 ? Math.floor(hash(id) * state.classes.length) : label;
     const powers = state.classes.map((_, i) => Math.exp(2 * hash(`${id} ${i}`) + (i === truth ? skill : 0)));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { keep } from "../web/ui/keep.ts";
 import type { Order } from "./fake-page-engine.ts";
 import { launch, noBrowser, openPage, type Site, serveFakePage } from "./page-browser.ts";
@@ -44,16 +44,16 @@ describe("the page", { skip: noBrowser, timeout: 600_000 }, () => {
     await tabTo(page, "Name of the first class");
     await page.keyboard.type("cat");
     await page.keyboard.press("Enter");
-    await page.getByLabel("Class cat").waitFor();
+    await card(page, "cat").waitFor();
     await page.keyboard.type("dog");
     await page.keyboard.press("Enter");
-    await page.getByLabel("Class dog").waitFor();
+    await card(page, "dog").waitFor();
     for (const name of ["cat", "dog"]) {
       const chooser = page.waitForEvent("filechooser");
       await tabTo(page, "Add pictures", `Class ${name}`);
       await page.keyboard.press("Enter");
       await (await chooser).setFiles(PICTURES);
-      await page.getByLabel(`Class ${name}`).getByText("3 pictures: 2 to learn from, 1 held out").waitFor();
+      await card(page, name).getByText("3 pictures: 2 to learn from, 1 held out").waitFor();
     }
     await tabTo(page, "Train");
     await page.keyboard.press("Enter");
@@ -71,33 +71,33 @@ describe("the page", { skip: noBrowser, timeout: 600_000 }, () => {
   test("pictures: arrow keys move, Delete removes, unreadable files are listed", LIMIT, async () => {
     const { page } = await openPage(browser, site.address);
     await loadSample(page);
-    const card = page.getByLabel("Class striped");
-    await card.getByLabel("striped 20.png").focus();
+    const striped = card(page, "striped");
+    await striped.getByLabel("striped 20.png").focus();
     await page.keyboard.press("ArrowRight");
     assert.equal(await focused(page), "striped 19.png");
     await page.keyboard.press("Delete");
-    await card.getByText("19 pictures").waitFor();
+    await striped.getByText("19 pictures").waitFor();
     assert.match(await focused(page), /^striped 18\.png/);
-    await card
+    await striped
       .locator("input[type=file]")
       .first()
       .setInputFiles([...PICTURES, { ...PICTURES[0], name: "notes.txt" }]);
-    await card.getByText("1 file could not be used").click();
-    await card.getByText("notes.txt: not a picture").waitFor();
+    await striped.getByText("1 file could not be used").click();
+    await striped.getByText("notes.txt: not a picture").waitFor();
     await page.context().close();
   });
 
   test("a name is kept while it is typed, and comes back where it is refused", LIMIT, async () => {
     const { page } = await openPage(browser, site.address);
     await loadSample(page);
-    const name = page.getByLabel("Class striped").getByLabel("Class name");
+    const name = card(page, "striped").getByLabel("Class name");
     await page.getByRole("button", { name: "Train", exact: true }).click();
     await name.fill("stripes");
-    await page.getByText("Epoch 5 of 40").waitFor({ state: "attached" });
+    await page.getByText(/Finished\./).waitFor();
     assert.equal(await name.inputValue(), "stripes");
     await name.press("Enter");
-    await page.getByLabel("Class stripes").waitFor();
-    const renamed = page.getByLabel("Class stripes").getByLabel("Class name");
+    await card(page, "stripes").waitFor();
+    const renamed = card(page, "stripes").getByLabel("Class name");
     await renamed.fill(" ");
     await renamed.press("Enter");
     await page.getByText("A class needs a name.").waitFor();
@@ -139,7 +139,7 @@ describe("the page", { skip: noBrowser, timeout: 600_000 }, () => {
     await page.getByText(/out of luck/).waitFor();
     await page.getByRole("button", { name: "Go on" }).click();
     await page.getByRole("heading", { name: "Something broke" }).waitFor({ state: "detached" });
-    await page.getByLabel("Class striped").waitFor();
+    await card(page, "striped").waitFor();
     await page.context().close();
   });
 
@@ -273,9 +273,11 @@ const STATES: readonly [string, (page: Page) => Promise<void>][] = [
   ["no WebGPU", (page) => order(page, { patch: { problem: { kind: "no-webgpu", ...no } } })],
 ];
 
+const card = (page: Page, name: string): Locator => page.getByRole("article", { name: `Class ${name}`, exact: true });
+
 async function loadSample(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Textures" }).click();
-  await page.getByLabel("Class striped").waitFor();
+  await card(page, "striped").waitFor();
 }
 
 /** Tells the fake worker what to do, and waits until the page has drawn it. */

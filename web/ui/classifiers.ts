@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import type { Answers, ClassifierName } from "../protocol.ts";
+import type { Answers, ClassifierName, EpochState } from "../protocol.ts";
 import { type Latest, useLatest } from "./latest.ts";
 import { ask, now, round } from "./session.ts";
 
@@ -9,13 +9,17 @@ export const TITLES: Readonly<Record<ClassifierName, string>> = {
   prompt: "Learned prompt",
 };
 
-/** The epoch that someone chose to look at; the last one where undefined. */
+/** The same where there is little room. */
+export const SHORT: typeof TITLES = { "zero-shot": "Zero-shot", probe: "Probe", prompt: "Prompt" };
+
+/** The place, among the epochs, of the one that someone chose to look at; the last one where undefined. */
 export const chosenEpoch = signal<number | undefined>(undefined);
 
 /** The epoch whose prompt the answers are shown of; undefined before the first. */
-export const shownEpoch = computed(() => {
-  const done = now.training.value.epochs.length;
-  return done === 0 ? undefined : Math.min(chosenEpoch.value ?? done, done);
+export const shownEpoch = computed<EpochState | undefined>(() => {
+  const { epochs } = now.training.value;
+  const last = epochs.length - 1;
+  return epochs[Math.min(chosenEpoch.value ?? last, last)];
 });
 
 /** The classifiers that can answer now. */
@@ -56,7 +60,7 @@ function basis(by: ClassifierName): string {
   const names = now.classes.value.map(({ id, name }) => [id, name]);
   const common = [round.value, now.model.value.source, names];
   if (by === "zero-shot") return JSON.stringify([...common, now.settings.value.template]);
-  if (by === "prompt") return JSON.stringify([...common, firstEpoch.value, shownEpoch.value]);
+  if (by === "prompt") return JSON.stringify([...common, firstEpoch.value, shownEpoch.value?.epoch]);
   return JSON.stringify([...common, classesVersion.value, now.settings.value.shots, now.settings.value.seed]);
 }
 
@@ -67,7 +71,7 @@ export function useAnswers(of: "held-out" | "shots" | "tries", by: ClassifierNam
   const about = of === "tries" ? triesVersion.value : classesVersion.value;
   return useLatest(able ? `${of} ${about} ${by} ${basis(by)}` : undefined, async () => {
     const classNames = now.classes.peek().map(({ name }) => name);
-    const epoch = by === "prompt" ? shownEpoch.peek() : undefined;
+    const epoch = by === "prompt" ? shownEpoch.peek()?.epoch : undefined;
     return { ...(await ask((engine) => engine.answers(of, by, epoch))), classNames };
   });
 }

@@ -21,10 +21,10 @@ export function startWorker(onState: (state: State) => void, onCrash: (message: 
   let running = true;
 
   function crash(message: string): void {
-    if (running) onCrash(message);
+    if (running) onCrash(`${message.replace(/[.!]?$/, ".")} What was kept comes back when you go on.`);
   }
-  worker.onerror = (event) => crash(event.message || "The part of the page that computes could not be loaded.");
-  worker.onmessageerror = () => crash("A message between the two parts of the page could not be read.");
+  worker.onerror = (event) => crash(event.message || "The part of the page that computes could not be loaded");
+  worker.onmessageerror = () => crash("A message between the two parts of the page could not be read");
   engine.start(proxy((state: State) => running && onState(state))).catch((error: Error) => crash(error.message));
 
   return {

@@ -12,28 +12,40 @@ export function Curves() {
   const { epochs, of } = now.training.value;
   const scores = now.scores.value;
   const heldOut = epochs.every(({ heldOutAccuracy }) => heldOutAccuracy !== undefined);
-  const accuracies = epochs.map((epoch) => (heldOut ? epoch.heldOutAccuracy! : epoch.accuracy));
+  const title = heldOut ? "Accuracy on the held-out pictures" : "Accuracy on the shots";
   const levels = (["zero-shot", "probe"] as const).flatMap((name) => {
     const score = scores[name];
     return heldOut && score && score.count > 0 ? [{ name, y: score.correct / score.count }] : [];
   });
   return (
     <figure class="curves">
-      <figcaption>{heldOut ? "Accuracy on the held-out pictures" : "Accuracy on the shots"}</figcaption>
+      <figcaption>{title}</figcaption>
       <Chart
-        title={heldOut ? "Accuracy on the held-out pictures" : "Accuracy on the shots"}
+        title={title}
         height={190}
         of={of}
-        values={accuracies}
+        points={epochs.map((epoch) => ({ x: epoch.epoch, y: heldOut ? epoch.heldOutAccuracy! : epoch.accuracy }))}
         top={1}
         levels={levels}
         format={(y) => percent(y, 0)}
       />
       <div class="caption">Loss</div>
-      <Chart title="Loss" height={84} of={of} values={epochs.map(({ loss }) => loss)} levels={[]} format={short} />
+      <Chart
+        title="Loss"
+        height={84}
+        of={of}
+        points={epochs.map(({ epoch, loss }) => ({ x: epoch, y: loss }))}
+        levels={[]}
+        format={short}
+      />
       <Table epochs={epochs} />
     </figure>
   );
+}
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
 }
 
 interface ChartProps {
@@ -41,8 +53,8 @@ interface ChartProps {
   readonly height: number;
   /** The epochs of the axis. */
   readonly of: number;
-  /** One for each epoch so far. */
-  readonly values: readonly number[];
+  /** By epoch; what is not known is NaN. */
+  readonly points: readonly Point[];
   /** The axis ends here; at the largest value where absent. */
   readonly top?: number;
   readonly levels: readonly { readonly name: "zero-shot" | "probe"; readonly y: number }[];
@@ -52,7 +64,7 @@ interface ChartProps {
 const [LEFT, RIGHT, TOP, BOTTOM] = [46, 10, 8, 20];
 
 /** A line over the epochs, drawn at the width that there is. */
-function Chart({ title, height, of, values, top, levels, format }: ChartProps) {
+function Chart({ title, height, of, points: all, top, levels, format }: ChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   const width = useSignal(560);
   useEffect(() => {
@@ -63,16 +75,19 @@ function Chart({ title, height, of, values, top, levels, format }: ChartProps) {
     return () => observer.disconnect();
   }, []);
 
-  const high = top ?? (values.reduce((a, b) => Math.max(a, b), 0) || 1);
+  const points = all.filter(({ y }) => Number.isFinite(y));
+  const high = top ?? (points.reduce((most, point) => Math.max(most, point.y), 0) || 1);
   const x = (epoch: number) => LEFT + ((width.value - LEFT - RIGHT) * (epoch - 1)) / Math.max(1, of - 1);
   const y = (value: number) => TOP + (height - TOP - BOTTOM) * (1 - Math.min(1, Math.max(0, value / high)));
-  const path = values.map((value, i) => `${i ? "L" : "M"}${x(i + 1).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+  const path = points.map((point, i) => `${i ? "L" : "M"}${x(point.x).toFixed(1)} ${y(point.y).toFixed(1)}`).join("");
   const ticks = height > 120 ? [0, 0.25, 0.5, 0.75, 1] : [0, 1];
-  const shown = Math.min(shownEpoch.value ?? 0, values.length);
-  const summary = values.length
-    ? `${title}: ${format(values[0])} after epoch 1, ${format(values[values.length - 1])} after epoch ${values.length}` +
-      levels.map((level) => `; ${TITLES[level.name]} ${format(level.y)}`).join("")
-    : `${title}: no epoch is done yet`;
+  const shown = points.find((point) => point.x === shownEpoch.value?.epoch);
+  const [first, last] = [points.at(0), points.at(-1)];
+  const summary =
+    first && last
+      ? `${title}: ${format(first.y)} after epoch ${first.x}, ${format(last.y)} after epoch ${last.x}` +
+        levels.map((level) => `; ${TITLES[level.name]} ${format(level.y)}`).join("")
+      : `${title}: nothing to show yet`;
 
   return (
     <div ref={frame} class="chart">
@@ -100,7 +115,7 @@ function Chart({ title, height, of, values, top, levels, format }: ChartProps) {
           </g>
         ))}
         <path class="curve" d={path} />
-        {shown > 0 && <circle class="dot" cx={x(shown)} cy={y(values[shown - 1])} r="4" />}
+        {shown && <circle class="dot" cx={x(shown.x)} cy={y(shown.y)} r="4" />}
       </svg>
     </div>
   );

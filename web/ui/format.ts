@@ -22,6 +22,7 @@ export const count = (n: number, one: string, many = `${one}s`): string =>
 
 /** Three significant digits, without an exponent where it can be avoided. */
 export function short(value: number): string {
-  if (value === 0 || !Number.isFinite(value)) return String(value);
+  if (value === 0) return "0";
+  if (!Number.isFinite(value)) return "–";
   return Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }

@@ -7,7 +7,7 @@ import { attempt } from "./notices.tsx";
 import { ask } from "./session.ts";
 import { Thumbnail } from "./thumbnail.tsx";
 
-const FIRST = 14;
+const FIRST = 12;
 const MORE = 90;
 const STEP: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 

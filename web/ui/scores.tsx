@@ -3,21 +3,22 @@ import { count, percent } from "./format.ts";
 import { now } from "./session.ts";
 
 const WHAT = {
-  "zero-shot": "the hand-written prompt, nothing learned",
-  probe: "logistic regression on the pictures' features",
-  prompt: "the context that you train here",
+  "zero-shot": "hand-written prompt, nothing learned",
+  probe: "logistic regression on features",
+  prompt: "the context trained here",
 } as const;
 
 /** Accuracy of the three classifiers on the pictures that are held out. */
 export function Scores() {
   const scores = now.scores.value;
   const { epochs } = now.training.value;
-  const epoch = shownEpoch.value;
+  const shown = shownEpoch.value;
+  const earlier = shown !== epochs.at(-1);
   const heldOut = scores["zero-shot"]?.count ?? scores.prompt?.count ?? scores.probe?.count;
 
   function of(name: keyof typeof WHAT) {
-    if (name !== "prompt" || epoch === undefined || epoch === epochs.length) return scores[name];
-    const accuracy = epochs[epoch - 1].heldOutAccuracy;
+    if (name !== "prompt" || !earlier) return scores[name];
+    const accuracy = shown?.heldOutAccuracy;
     if (accuracy === undefined || !heldOut) return undefined;
     return { correct: Math.round(accuracy * heldOut), count: heldOut };
   }
@@ -46,7 +47,7 @@ export function Scores() {
               <tr key={name} class={name}>
                 <th scope="row">
                   {TITLES[name]}
-                  {name === "prompt" && epoch !== undefined && epoch < epochs.length ? `, epoch ${epoch}` : ""}
+                  {name === "prompt" && earlier ? `, epoch ${shown?.epoch}` : ""}
                   <span class="help">{WHAT[name]}</span>
                 </th>
                 <td class="big number">{accuracy === undefined ? "–" : percent(accuracy)}</td>

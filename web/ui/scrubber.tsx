@@ -3,32 +3,32 @@ import { now } from "./session.ts";
 
 /** Which epoch's prompt the answers below are of. */
 export function Scrubber() {
-  const done = now.training.value.epochs.length;
+  const { epochs } = now.training.value;
   const shown = shownEpoch.value;
-  if (shown === undefined) return null;
-  const latest = shown === done && chosenEpoch.value === undefined;
+  const last = epochs.at(-1);
+  if (!shown || !last) return null;
   return (
     <div class="scrubber">
       <label for="epoch">
-        The prompt after epoch <output class="number">{shown}</output> of {done}
+        The prompt after epoch <output class="number">{shown.epoch}</output> of {last.epoch}
       </label>
       <input
         id="epoch"
         type="range"
         min={1}
-        max={done}
+        max={epochs.length}
         step={1}
-        value={shown}
-        aria-valuetext={`epoch ${shown} of ${done}`}
+        value={epochs.indexOf(shown) + 1}
+        aria-valuetext={`epoch ${shown.epoch} of ${last.epoch}`}
         onInput={(event) => {
-          const epoch = Number(event.currentTarget.value);
-          chosenEpoch.value = epoch === done ? undefined : epoch;
+          const place = Number(event.currentTarget.value) - 1;
+          chosenEpoch.value = place === epochs.length - 1 ? undefined : place;
         }}
       />
       <button
         type="button"
         class="quiet"
-        disabled={latest}
+        disabled={shown === last}
         onClick={() => {
           chosenEpoch.value = undefined;
         }}

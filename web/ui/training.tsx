@@ -27,7 +27,7 @@ export function Training() {
   const running = status === "running";
   const active = running || status === "paused";
   const blocked = problem.value !== undefined && problem.value.kind !== "storage";
-  const done = epochs.length;
+  const done = epochs.at(-1)?.epoch ?? 0;
 
   function train(): Promise<boolean> {
     chosenEpoch.value = undefined;

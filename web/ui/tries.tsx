@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ClassifierName, PictureState } from "../protocol.ts";
 import { addFiles, forgetRefused, refused } from "./adding.ts";
-import { classifiers, largest, type NamedAnswers, rowOf, TITLES, useAnswers } from "./classifiers.ts";
+import { classifiers, largest, type NamedAnswers, rowOf, SHORT, useAnswers } from "./classifiers.ts";
 import { useDrop } from "./drop-zone.tsx";
 import { FileButton } from "./file-buttons.tsx";
 import { percent } from "./format.ts";
@@ -140,7 +140,7 @@ function Try({ picture, answers }: TryProps) {
               <th scope="col">Class</th>
               {[...rows.keys()].map((by) => (
                 <th scope="col" key={by}>
-                  {TITLES[by]}
+                  {SHORT[by]}
                 </th>
               ))}
             </tr>

@@ -57,9 +57,8 @@ function advice(kind: Problem["kind"]): ComponentChildren {
         </ul>
       );
     case "device-lost":
-      return <p>Pictures and epochs are kept. The training goes on from the last epoch that was done.</p>;
     case "crashed":
-      return <p>What was kept comes back when the page starts again.</p>;
+      return null;
     case "storage":
       return (
         <p>

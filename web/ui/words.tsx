@@ -12,8 +12,9 @@ export function Words() {
   const shown = shownEpoch.value;
   const all = useSignal(false);
   const first = now.training.value.epochs[0]?.seconds;
-  const { value, error } = useLatest(shown === undefined ? undefined : `${round.value} ${shown} ${first}`, async () =>
-    ask((engine) => engine.words(shownEpoch.peek())),
+  const { value, error } = useLatest(
+    shown === undefined ? undefined : `${round.value} ${shown.epoch} ${first}`,
+    async () => ask((engine) => engine.words(shownEpoch.peek()?.epoch)),
   );
   if (shown === undefined) return null;
   const rows = all.value ? value : value?.slice(0, FIRST);
