@@ -28,6 +28,9 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** What the library imports, when it is needed, in Node alone. */
+const ONLY_IN_NODE = ["webgpu", "sharp", /^node:/];
+
 // The page's own policy binds the page; its worker's comes from the server, where it sends one.
 const headers = { "Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer" };
 
@@ -37,7 +40,7 @@ export default defineConfig({
   publicDir: false,
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [contentSecurityPolicy()],
-  worker: { format: "es" },
+  worker: { format: "es", rolldownOptions: { external: ONLY_IN_NODE } },
   build: {
     target: "es2023",
     outDir: "dist",
