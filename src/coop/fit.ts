@@ -177,6 +177,14 @@ export async function toHost<P>(tree: P): Promise<Host<P>> {
   return treeMap((leaf: Tensor) => values.get(leaf)!, tree);
 }
 
+/** Numbers of the host as tensors of the shapes of others. */
+export const fromHost = <P>(host: Host<P>, like: P): P =>
+  treeMap(
+    (leaf: unknown, values: unknown) => tensor(values as Float32Array, [...(leaf as Tensor).shape]),
+    like,
+    host,
+  ) as P;
+
 /** All views on the device as rows of one table, with the labels again for each view. */
 interface Table {
   readonly rows: { readonly features: Tensor; readonly labels: Tensor };

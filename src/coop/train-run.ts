@@ -1,4 +1,4 @@
-import { free, type Tensor, tensor, treeMap } from "../tensor/index.ts";
+import { free } from "../tensor/index.ts";
 import { accuracyMeter, type Best, earlyStopping } from "./early-stopping.ts";
 import {
   beginFit,
@@ -7,6 +7,7 @@ import {
   type FitState,
   type FreshExamples,
   fitLearner,
+  fromHost,
   type Host,
   type Learner,
   type Recipe,
@@ -106,7 +107,7 @@ export async function runTraining<P>(
     const due = run.saveEvery ? epoch % run.saveEvery === 0 : now - savedAt > 1000 * SAVE_SECONDS;
     if (stopped || due) {
       await metrics.flush();
-      const best = stopping?.best ? [toDevice(stopping.best.params, params)] : [];
+      const best = stopping?.best ? [fromHost(stopping.best.params, params)] : [];
       await saveTraining(file, { params, optimizer, best } satisfies Saved<P>, run.settings, epoch);
       free(best);
       savedAt = performance.now();
@@ -133,11 +134,3 @@ async function bestOf<P>({ best }: Saved<P>, epochs: readonly EpochMetrics[]): P
   free(best);
   return { epoch, value: valAccuracy, params };
 }
-
-/** Numbers of the host as tensors of the shapes of others. */
-const toDevice = <P>(host: Host<P>, like: P): P =>
-  treeMap(
-    (leaf: unknown, values: unknown) => tensor(values as Float32Array, [...(leaf as Tensor).shape]),
-    like,
-    host,
-  ) as P;
