@@ -112,6 +112,34 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
     assert.equal((await inPage<State>(`return state`)).model.status, "ready");
   });
 
+  test("another model may come from the page's own origin; a download can be ended", async () => {
+    const { stopped, after, ready } = await inPage<{ stopped: string; after: State; ready: State }>(`
+      const loading = engine.loadModel("/slow/").catch((error) => error.message);
+      await until((s) => s.model.status === "loading");
+      await engine.cancelModel();
+      const stopped = await loading;
+      const after = await until((s) => s.model.status === "ready");
+      await engine.loadModel("/model/");
+      const ready = await until((s) => s.model.source === "/model/" && s.model.status === "ready" && s.tries.every((t) => t.status !== "waiting"));
+      await engine.loadModel("tiny");
+      return { stopped, after, ready }`);
+    assert.match(stopped, /stopped/);
+    assert.equal(after.model.source, "tiny");
+    assert.equal(ready.model.status, "ready");
+  });
+
+  test("the page in a second tab keeps off", async () => {
+    const second = await inPage<State>(`
+      const first = { worker, engine, state };
+      await begin();
+      const second = await until((s) => s.problem, 20000);
+      worker.terminate();
+      Object.assign(globalThis, first);
+      return second`);
+    assert.equal(second.problem!.kind, "storage");
+    assert.match(second.problem!.message, /another tab/);
+  });
+
   test("a drawn set: zero-shot and probe at once, then a training that beats zero-shot", async () => {
     const { scores, classes } = await inPage<State>(`
       await engine.clear();

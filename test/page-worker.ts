@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 
+const TINY = fileURLToPath(new URL("../models/tiny-clip", import.meta.url));
 export const CHROMIUM = "/usr/bin/chromium";
 
 const FLAGS = [
@@ -105,7 +106,10 @@ export async function openPageWorker(): Promise<PageWorker> {
   };
   const server: Server = createServer(async ({ url = "/" }, response) => {
     const { pathname } = new URL(url, "http://page");
-    const file = pathname === "/comlink.mjs" ? comlink : join(dist, normalize(pathname));
+    if (pathname === "/slow/model.safetensors") return; // never comes
+    const path = normalize(pathname).replace(/^.slow/, "/model");
+    const file =
+      pathname === "/comlink.mjs" ? comlink : path.startsWith("/model/") ? join(TINY, path.slice(6)) : join(dist, path);
     const body = served[pathname] ?? (await readFile(file).catch(() => undefined));
     const type = TYPES[extname(pathname || ".html")] ?? (pathname === "/" ? "text/html" : "application/octet-stream");
     response.writeHead(body === undefined ? 404 : 200, { "content-type": type, "content-security-policy": POLICY });

@@ -8,7 +8,7 @@ import { orders } from "./orders.ts";
 /** Inverse penalty of the linear probe, scikit-learn's default. */
 export const PROBE_C = 1;
 /** So many results are kept of each kind. */
-const KEPT = 512;
+const KEPT = 64;
 
 /** How prompts of a training are laid out. */
 export interface PromptLayout {

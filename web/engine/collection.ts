@@ -1,6 +1,7 @@
 import { sameName } from "../../src/coop/folder.ts";
 import { InputError } from "../../src/tensor/errors.ts";
 import type { Added, Place, Settings } from "../protocol.ts";
+import { checkName } from "./class-name.ts";
 import { refusal } from "./picture-file.ts";
 import { splitClass } from "./split.ts";
 import { type Change, type KeptClass, type KeptPicture, put, putValue, remove, type Store } from "./store.ts";
@@ -195,15 +196,6 @@ export class Collection {
       throw new InputError(`There is a class "${checked}" already.`);
     return checked;
   }
-}
-
-/** A class's name in one line. InputError where it is empty or too long. */
-export function checkName(name: unknown): string {
-  if (typeof name !== "string") throw new InputError("A class's name is a text.");
-  const line = name.replace(/[\s_\p{Cc}]+/gu, " ").trim();
-  if (line === "") throw new InputError("A class needs a name: words that say what its pictures show.");
-  if (line.length > 200) throw new InputError("That name is too long; 200 characters are enough.");
-  return line;
 }
 
 const removals = (ids: readonly string[]): Change[] =>

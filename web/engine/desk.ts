@@ -3,9 +3,10 @@ import type { Settings, State, TrainingState } from "../protocol.ts";
 import { Classifiers, type PromptLayout } from "./classifiers.ts";
 import { type Collection, type Parts, TRIES } from "./collection.ts";
 import type { Loader, Model } from "./loading.ts";
+import type { Session } from "./session.ts";
 import { DEFAULTS } from "./settings.ts";
 import type { KeptPicture, Store } from "./store.ts";
-import type { Session, Training } from "./training.ts";
+import type { Training } from "./training.ts";
 import { contextShape, type LabelledPicture, sameStart, sameTraining, type TrainingRecord } from "./training-record.ts";
 
 /** What lies before the user: classes, pictures, settings, the model and the training, and what follows from them. */

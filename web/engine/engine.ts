@@ -1,12 +1,14 @@
 import { CoopError, DeviceError, InputError } from "../../src/tensor/errors.ts";
 import { device } from "../../src/tensor/index.ts";
 import type { ClassifierName, Engine, Place, Problem, Settings, State } from "../protocol.ts";
+import { gate } from "./gate.ts";
 import { crashed, deviceLost, graver, messageOf, problemOf, StorageError } from "./problem.ts";
 import { publisher } from "./publisher.ts";
 import { answers, exportRun, words } from "./questions.ts";
 import { SAMPLES } from "./samples.ts";
 import { DEFAULTS } from "./settings.ts";
 import { openStore } from "./store.ts";
+import { takeTurn } from "./turn.ts";
 import { Visit } from "./visit.ts";
 
 /** Milliseconds in which a device that is gone is known to be gone. */
@@ -27,6 +29,9 @@ export class PageEngine implements Engine {
   #adapter: string | undefined;
   #problem: Problem | undefined;
   #changed: (() => void) | undefined;
+  /** Opens when what was kept is here, and when the first model is, or it is known that they will not be. */
+  readonly #restored = gate();
+  readonly #begun = gate();
   #lost: Promise<unknown> = new Promise(() => {});
 
   async start(onState: (state: State) => void): Promise<void> {
@@ -37,6 +42,7 @@ export class PageEngine implements Engine {
     globalThis.addEventListener("error", ({ error, message }) => void this.#crashed(error ?? message));
     const gpu = this.#openDevice();
     try {
+      await takeTurn();
       const store = await openStore();
       const visit = new Visit({
         store,
@@ -50,7 +56,9 @@ export class PageEngine implements Engine {
     } catch (error) {
       this.#found(problemOf(error) ?? crashed(error));
     }
+    this.#restored.open();
     if (await gpu) await this.#visit?.loadFirstModel();
+    this.#begun.open();
   }
 
   loadModel = (source: string) => this.#do((visit) => visit.loadModel(source));
@@ -58,24 +66,24 @@ export class PageEngine implements Engine {
 
   addClass = (name: string) => this.#do((visit) => visit.addClass(name));
   renameClass = (id: string, name: string) => this.#do((visit) => visit.renameClass(id, name));
-  removeClass = (id: string) => this.#do((visit) => visit.removeClass(id));
+  removeClass = (id: string) => this.#makeRoom((visit) => visit.removeClass(id));
   addPictures = (to: Place, files: readonly File[]) => this.#do((visit) => visit.addPictures(to, files));
-  removePicture = (id: string) => this.#do((visit) => visit.removePicture(id));
+  removePicture = (id: string) => this.#makeRoom((visit) => visit.removePicture(id));
   loadSample = (name: string) => this.#do((visit) => visit.loadSample(name));
-  clear = () => this.#do((visit) => visit.clear());
+  clear = () => this.#makeRoom((visit) => visit.clear());
   thumbnail = (id: string) => this.#do((visit) => visit.thumbnail(id));
 
   set = (settings: Partial<Settings>) => this.#do((visit) => visit.set(settings));
-  train = () => this.#do((visit) => visit.train());
+  train = () => this.#withModel((visit) => visit.train());
   pause = () => this.#do(({ desk }) => desk.training.pause());
-  resume = () => this.#do((visit) => visit.resume());
+  resume = () => this.#withModel((visit) => visit.resume());
   stop = () => this.#do(({ desk }) => desk.training.stop());
 
   answers = (of: "held-out" | "shots" | "tries", by: ClassifierName, epoch?: number) =>
-    this.#do(({ desk }) => answers(desk, of, by, epoch));
-  words = (epoch?: number) => this.#do(({ desk }) => words(desk, epoch));
-  exportRun = () => this.#do(({ desk }) => exportRun(desk));
-  importRun = (files: readonly File[]) => this.#do((visit) => visit.importRun(files));
+    this.#withModel(({ desk }) => answers(desk, of, by, epoch));
+  words = (epoch?: number) => this.#withModel(({ desk }) => words(desk, epoch));
+  exportRun = () => this.#withModel(({ desk }) => exportRun(desk));
+  importRun = (files: readonly File[]) => this.#withModel((visit) => visit.importRun(files));
 
   #state(): State {
     return {
@@ -102,15 +110,31 @@ export class PageEngine implements Engine {
 
   /** Does what was asked for, unless something stands in the way. Full storage does not: what is removed makes room. */
   async #do<T>(order: (visit: Visit) => Promise<T>): Promise<T> {
-    if (this.#problem && this.#problem.kind !== "storage") throw new Error(this.#problem.message);
-    if (!this.#visit) throw new Error(this.#problem?.message ?? "The page is still starting.");
+    if (!this.#changed) throw new Error("The engine has not been started.");
+    await this.#restored.opened;
+    if (this.#problem && (this.#problem.kind !== "storage" || !this.#visit)) throw new Error(this.#problem.message);
     try {
-      const result = await order(this.#visit);
-      return result;
+      return await order(this.#visit!);
     } catch (error) {
       if (!(error instanceof InputError)) await this.#interrupted(error);
       throw error instanceof Error ? error : new Error(messageOf(error));
     }
+  }
+
+  /** The same, once the first model is there. */
+  #withModel<T>(order: (visit: Visit) => Promise<T>): Promise<T> {
+    return this.#do(async (visit) => {
+      await this.#begun.opened;
+      return order(visit);
+    });
+  }
+
+  /** The same; what is removed may be what was too much. */
+  async #makeRoom<T>(order: (visit: Visit) => Promise<T>): Promise<T> {
+    const result = await this.#do(order);
+    if (this.#problem?.kind === "storage") this.#problem = undefined;
+    this.#changed?.();
+    return result;
   }
 
   #found(problem: Problem): void {

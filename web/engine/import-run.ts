@@ -4,7 +4,7 @@ import { contextShape, parseAdapterConfig, type SavedConfig } from "../../src/co
 import { type EpochMetrics, parseMetricsJsonl, readAdapterModel } from "../../src/coop/run-files.ts";
 import { InputError } from "../../src/tensor/errors.ts";
 import type { EpochState, Settings } from "../protocol.ts";
-import { checkName } from "./collection.ts";
+import { checkName } from "./class-name.ts";
 import type { ImportedFiles } from "./run-zip.ts";
 import { changedSettings } from "./settings.ts";
 import type { KeptClass } from "./store.ts";

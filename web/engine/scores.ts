@@ -42,14 +42,20 @@ export class Scores {
 
   /** What was computed does not hold any more. */
   outdate(): void {
-    this.#round++;
     this.#values = {};
+    this.refresh();
+  }
+
+  /** There may be more to compute. */
+  refresh(): void {
+    this.#round++;
     this.#soon();
   }
 
-  /** One that was measured elsewhere. */
-  set(by: ClassifierName, score: Score): void {
-    this.#values = { ...this.#values, [by]: score };
+  /** One that was measured elsewhere, or is not known any more. */
+  set(by: ClassifierName, score: Score | undefined): void {
+    const { [by]: _, ...others } = this.#values;
+    this.#values = score ? { ...others, [by]: score } : others;
   }
 
   async #compute(): Promise<void> {

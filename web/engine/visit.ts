@@ -4,13 +4,13 @@ import type { Added, Place, Settings, State } from "../protocol.ts";
 import { Collection } from "./collection.ts";
 import { Desk } from "./desk.ts";
 import { Encoder } from "./encoder.ts";
+import { examiner } from "./examiner.ts";
 import { importedPrompt } from "./import-run.ts";
 import { Loader } from "./loading.ts";
 import { openModel } from "./model.ts";
 import { TINY } from "./model-source.ts";
 import { orders } from "./orders.ts";
 import { makeThumbnail } from "./picture-file.ts";
-import { classifier } from "./questions.ts";
 import { openRun } from "./run-zip.ts";
 import { drawSample } from "./samples.ts";
 import { Scores } from "./scores.ts";
@@ -48,7 +48,7 @@ export class Visit {
       scored: (score) => {
         if (!this.desk.trainingState().outdated) this.scores.set("prompt", score);
       },
-      ended: () => this.scores.outdate(),
+      ended: () => this.scores.refresh(),
     });
     this.desk = new Desk(store, collection, loader, training);
     this.#encoder = new Encoder({
@@ -61,11 +61,11 @@ export class Visit {
           if (collection.has(id)) await collection.markUnreadable(id, why);
         }),
       changed: () => {
-        if (this.desk.waiting().length === 0) this.scores.outdate();
+        if (this.desk.waiting().length === 0) this.scores.refresh();
         changed();
       },
     });
-    this.scores = new Scores({ ...this.#examiner(), changed, failed: (error) => this.#scoresFailed(error) });
+    this.scores = new Scores({ ...examiner(this.desk), changed, failed: (error) => this.#scoresFailed(error) });
   }
 
   /** What was kept; then the model may be loaded. */
@@ -80,7 +80,9 @@ export class Visit {
   /** The model of the last visit, or the one that comes with the page. */
   async loadFirstModel(): Promise<void> {
     const source = (await this.desk.store.value("model")) ?? TINY;
-    await this.#load(source).catch((error) => this.#parts.failed(error)); // the model's state says why
+    await this.#load(source).catch((error) => {
+      if (error instanceof DeviceError) this.#parts.failed(error); // all else is said by the model's state
+    });
   }
 
   async loadModel(source: string): Promise<void> {
@@ -154,7 +156,10 @@ export class Visit {
     const why = desk.obstacle();
     if (why) throw new InputError(why);
     await this.#encoded();
-    await this.#inOrder(() => desk.training.begin(desk.session(desk.record())));
+    await this.#inOrder(async () => {
+      await desk.training.begin(desk.session(desk.record()));
+      this.scores.set("prompt", undefined);
+    });
   }
 
   async resume(): Promise<void> {
@@ -225,29 +230,6 @@ export class Visit {
       if (now >= left && !this.#encoder.isWorking) throw new InputError("Not all pictures could be encoded.");
       left = now;
     }
-  }
-
-  #examiner() {
-    const { desk } = this;
-    return {
-      prepare: async () => {
-        if (desk.loader.model) await classifier(desk, "zero-shot");
-      },
-      exam: () => {
-        const { heldOut } = desk.parts;
-        const images = desk.loader.model && heldOut.length > 0 ? desk.featuresOf(heldOut) : undefined;
-        const labels = Int32Array.from(heldOut, ({ label }) => label);
-        return images && { images, labels, classes: desk.collection.classes.length };
-      },
-      probabilities: async (by: "zero-shot" | "probe" | "prompt", { images }: { images: Float32Array }) => {
-        if (by === "probe" && desk.training.isRunning) return undefined; // it is fitted afterwards
-        const one = await classifier(desk, by).catch((error) => {
-          if (error instanceof InputError) return undefined;
-          throw error;
-        });
-        return one && desk.classifiers.ask(one, images);
-      },
-    };
   }
 
   /** Without an answer there is no score; but what the device says concerns all. */
