@@ -1,6 +1,7 @@
 import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { strFromU8, unzipSync } from "fflate";
 import { imageFeatures } from "../src/clip/clip.ts";
@@ -10,7 +11,7 @@ import { contextShape, parseAdapterConfig } from "../src/coop/run-config.ts";
 import { parseMetricsJsonl, parseSplits, readAdapterModel } from "../src/coop/run-files.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
 import type { Answers, State } from "../web/protocol.ts";
-import { CHROMIUM, openPageWorker, type PageWorker } from "./page-worker.ts";
+import { CHROMIUM, openPageWorker, type PageWorker, TINY } from "./page-worker.ts";
 
 const skip = !existsSync(CHROMIUM) && `there is no ${CHROMIUM}`;
 /** A drawn set, and a training that is short and yet better than zero-shot. */
@@ -126,6 +127,55 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
     assert.match(stopped, /stopped/);
     assert.equal(after.model.source, "tiny");
     assert.equal(ready.model.status, "ready");
+  });
+
+  test("a model of the hub comes with progress, and the next time without the network", async () => {
+    const context = worker.page.context();
+    const headers = {
+      "access-control-allow-origin": "*",
+      "access-control-expose-headers": "x-repo-commit",
+      "x-repo-commit": "0123456789012345678901234567890123456789",
+    };
+    await context.route("https://huggingface.co/**", async (route) => {
+      const path = join(TINY, basename(new URL(route.request().url()).pathname));
+      await (existsSync(path) ? route.fulfill({ path, headers }) : route.fulfill({ status: 404, headers }));
+    });
+    const loaded = await inPage<State["model"]>(`
+      await engine.loadModel("someone/tiny");
+      return (await until((s) => s.model.source === "someone/tiny" && s.model.status === "ready")).model`);
+    assert.equal(loaded.error, undefined);
+    await context.unroute("https://huggingface.co/**");
+    await context.route("https://huggingface.co/**", (route) => route.abort());
+    const again = await inPage<State["model"]>(`
+      worker.terminate();
+      await begin();
+      const { model } = await until((s) => s.model.status !== "loading");
+      await engine.loadModel("tiny");
+      return model`);
+    assert.deepEqual(again, { status: "ready", source: "someone/tiny" });
+    const failed = await inPage<{ message: string; model: State["model"] }>(`
+      const message = await engine.loadModel("someone/else").catch((error) => error.message);
+      return { message, model: (await until((s) => s.model.error)).model }`);
+    assert.match(failed.message, /huggingface\.co cannot be reached/);
+    assert.deepEqual([failed.model.status, failed.model.source], ["ready", "tiny"]);
+    await context.unroute("https://huggingface.co/**");
+  });
+
+  test("where storage is full, what was kept stays, and what is removed makes room", async () => {
+    const { refused, full, kept } = await inPage<{ refused: string; full: State; kept: State }>(`
+      const storage = new BroadcastChannel("full");
+      const canvas = new OffscreenCanvas(50, 50);
+      canvas.getContext("2d");
+      const file = new File([await canvas.convertToBlob()], "another.png");
+      storage.postMessage(true);
+      const refused = await engine.addPictures("tries", [file]).then(() => "", (error) => error.message);
+      const full = await until((s) => s.problem);
+      storage.postMessage(false);
+      await engine.removePicture(full.tries[0].id);
+      return { refused, full, kept: await until((s) => !s.problem && s.tries.length < full.tries.length) }`);
+    assert.match(refused, /no room/);
+    assert.equal(full.problem!.kind, "storage");
+    assert.equal(kept.tries.length, full.tries.length - 1);
   });
 
   test("the page in a second tab keeps off", async () => {
@@ -316,9 +366,10 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
     assert.match(problem!.message, /browser/i);
   });
 
-  test("nothing was asked of any other origin", () => {
+  test("nothing was asked of any other origin than the hub", () => {
     const { origin } = new URL(worker.page.url());
     assert.ok(worker.requests.length > 5);
-    assert.deepEqual(worker.requests.filter((address) => !address.startsWith(origin) && !address.startsWith("blob:")), []); // biome-ignore format: one line
+    const hub = "https://huggingface.co/";
+    assert.deepEqual(worker.requests.filter((address) => ![origin, hub].some((known) => address.startsWith(known)) && !address.startsWith("blob:")), []); // biome-ignore format: one line
   });
 });

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 
-const TINY = fileURLToPath(new URL("../models/tiny-clip", import.meta.url));
+export const TINY = fileURLToPath(new URL("../models/tiny-clip", import.meta.url));
 export const CHROMIUM = "/usr/bin/chromium";
 
 const FLAGS = [
@@ -47,7 +47,7 @@ globalThis.until = async (test, milliseconds = 60000) => {
 };
 `;
 
-/** The worker, with a way to take its device from it. */
+/** The worker, with a way to take its device from it and one to fill its storage. */
 const CAUGHT = `import "/catch.js"; import "/worker.js";`;
 const CATCH = `
 const { createCommandEncoder } = GPUDevice.prototype;
@@ -55,6 +55,12 @@ GPUDevice.prototype.createCommandEncoder = function (...given) {
   self.caught = this;
   return createCommandEncoder.apply(this, given);
 };
+const { put } = IDBObjectStore.prototype;
+IDBObjectStore.prototype.put = function (...given) {
+  if (self.full) throw new DOMException("no room", "QuotaExceededError");
+  return put.apply(this, given);
+};
+new BroadcastChannel("full").onmessage = ({ data }) => { self.full = data; };
 new BroadcastChannel("destroy").onmessage = () => self.caught.destroy();
 `;
 
@@ -62,7 +68,7 @@ const NO_GPU = `import "/hide.js"; import "/worker.js";`;
 const HIDE = `Object.defineProperty(Object.getPrototypeOf(navigator), "gpu", { value: undefined });`;
 
 const POLICY =
-  "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' blob:";
+  "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self' https://huggingface.co; style-src 'self'; img-src 'self' blob:";
 
 /** The page's worker, built as the page builds it, in a browser. */
 export interface PageWorker {

@@ -1,4 +1,4 @@
-import { DeviceLostError, OutOfMemoryError } from "../../src/tensor/errors.ts";
+import { DeviceError, DeviceLostError, OutOfMemoryError } from "../../src/tensor/errors.ts";
 import type { Problem } from "../protocol.ts";
 
 /** The browser cannot keep something. */
@@ -25,6 +25,7 @@ export function problemOf(error: unknown): Problem | undefined {
       kind: "crashed",
       message: `${sentence(error.message)} Load the page again, and take a smaller model or fewer classes.`,
     };
+  if (error instanceof DeviceError) return crashed(error); // it will refuse whatever comes
   return undefined;
 }
 

@@ -117,18 +117,25 @@ export async function openStore(name = "coop"): Promise<Store> {
     context: (epoch) => db.get("contexts", epoch),
     async write(changes) {
       if (changes.length === 0) return;
+      const writing = db.transaction([...new Set(changes.map(({ table }) => table))], "readwrite");
+      const done = writing.done.catch((error) => Promise.reject(storageError(error)));
       try {
-        const writing = db.transaction([...new Set(changes.map(({ table }) => table))], "readwrite");
-        const asked = changes.map(({ table, key, value }) => {
+        for (const { table, key, value } of changes) {
           const store = writing.objectStore(table);
-          if (key === undefined) return store.clear();
-          if (value === undefined) return store.delete(key as never);
-          return store.put(value as never, key as never);
-        });
-        await Promise.all([...asked, writing.done]);
+          const one =
+            key === undefined
+              ? store.clear()
+              : value === undefined
+                ? store.delete(key as never)
+                : store.put(value as never, key as never);
+          one.catch(() => {}); // the whole says why
+        }
       } catch (error) {
+        done.catch(() => {});
+        writing.abort();
         throw storageError(error);
       }
+      await done;
     },
     close: () => db.close(),
   };
