@@ -35,7 +35,7 @@ export interface Engine {
   set(settings: Partial<Settings>): Promise<void>;
   /** From the beginning: a new context. Answers when the training has begun. */
   train(): Promise<void>;
-  /** After the step that is under way. */
+  /** After the epoch that is under way, which is kept. */
   pause(): Promise<void>;
   /** Goes on after a pause, a stop, a reload or a lost device, from the last epoch that was kept. */
   resume(): Promise<void>;
@@ -86,7 +86,7 @@ export interface ModelState {
   /** Bytes, where they are known. */
   readonly loaded?: number;
   readonly total?: number;
-  /** Why it failed, and what to do. */
+  /** Why it failed, and what to do. With "ready": another was asked for and failed, and this one stayed. */
   readonly error?: string;
 }
 
@@ -126,7 +126,7 @@ export interface Settings {
 
 export interface TrainingState {
   readonly status: "idle" | "running" | "paused" | "stopped" | "finished" | "failed";
-  /** One for each epoch, in order. */
+  /** One for each epoch, in order; of an imported prompt one, with NaN for what is not known. */
   readonly epochs: readonly EpochState[];
   /** Epochs to do. */
   readonly of: number;

@@ -18,7 +18,7 @@ export class Storage {
   private constructor(readonly bytes: number) {}
 
   /** Bytes that go to the device when they are first needed. */
-  static fromHost(host: ArrayBufferView<ArrayBuffer>): Storage {
+  static toDevice(host: ArrayBufferView<ArrayBuffer>): Storage {
     const storage = new Storage(Math.max(4, host.byteLength)); // a binding is never empty
     storage.host = host;
     return storage;

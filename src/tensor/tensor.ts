@@ -145,7 +145,7 @@ export function tensor(values: Nested | HostArray, shape?: Shape, dtype?: DType)
     { shape: inferred, dtype: type },
     inferred,
     type,
-    Storage.fromHost(toBytes(flat, type)),
+    Storage.toDevice(toBytes(flat, type)),
   );
 }
 

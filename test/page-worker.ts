@@ -1,0 +1,143 @@
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { build } from "vite";
+
+export const TINY = fileURLToPath(new URL("../models/tiny-clip", import.meta.url));
+export const CHROMIUM = "/usr/bin/chromium";
+
+const FLAGS = [
+  "--no-sandbox",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".json": "application/json",
+};
+
+/** What the page says to its worker; `engine` and the last `state` are the window's. */
+const DRIVER = `
+import { proxy, wrap } from "/comlink.mjs";
+globalThis.begin = async (script = "/caught.js") => {
+  globalThis.worker = new Worker(script, { type: "module" });
+  globalThis.engine = wrap(worker);
+  globalThis.states = 0;
+  await engine.start(proxy((state) => { globalThis.state = state; states++; }));
+};
+globalThis.until = async (test, milliseconds = 60000) => {
+  const end = performance.now() + milliseconds;
+  while (!test(globalThis.state)) {
+    if (performance.now() > end) throw new Error("not in time: " + JSON.stringify({ ...state, classes: state.classes.length }));
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  return globalThis.state;
+};
+`;
+
+/** The worker, with a way to take its device from it and one to fill its storage. */
+const CAUGHT = `import "/catch.js"; import "/worker.js";`;
+const CATCH = `
+const { createCommandEncoder } = GPUDevice.prototype;
+GPUDevice.prototype.createCommandEncoder = function (...given) {
+  self.caught = this;
+  return createCommandEncoder.apply(this, given);
+};
+const { put } = IDBObjectStore.prototype;
+IDBObjectStore.prototype.put = function (...given) {
+  if (self.full) throw new DOMException("no room", "QuotaExceededError");
+  return put.apply(this, given);
+};
+new BroadcastChannel("full").onmessage = ({ data }) => { self.full = data; };
+new BroadcastChannel("destroy").onmessage = () => self.caught.destroy();
+`;
+
+const NO_GPU = `import "/hide.js"; import "/worker.js";`;
+const HIDE = `Object.defineProperty(Object.getPrototypeOf(navigator), "gpu", { value: undefined });`;
+
+const POLICY =
+  "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self' https://huggingface.co; style-src 'self'; img-src 'self' blob:";
+
+/** The page's worker, built as the page builds it, in a browser. */
+export interface PageWorker {
+  readonly page: Page;
+  /** Every address that was asked for. */
+  readonly requests: readonly string[];
+  close(): Promise<void>;
+}
+
+export async function openPageWorker(): Promise<PageWorker> {
+  const dist = join(tmpdir(), `coop-page-worker-${process.pid}`);
+  await build({
+    configFile: false,
+    root: fileURLToPath(new URL("../web", import.meta.url)),
+    base: "./",
+    logLevel: "error",
+    publicDir: false,
+    build: {
+      outDir: dist,
+      emptyOutDir: true,
+      target: "es2023",
+      assetsInlineLimit: 0,
+      modulePreload: false,
+      minify: false,
+      rolldownOptions: {
+        input: fileURLToPath(new URL("../web/engine/worker.ts", import.meta.url)),
+        output: { entryFileNames: "worker.js" },
+      },
+    },
+  });
+  const comlink = createRequire(import.meta.url)
+    .resolve("comlink")
+    .replace(/umd.comlink\.js$/, "esm/comlink.mjs");
+  const served: Readonly<Record<string, string>> = {
+    "/": `<!doctype html><title>test</title><script type="module" src="/driver.js"></script>`,
+    "/driver.js": DRIVER,
+    "/caught.js": CAUGHT,
+    "/catch.js": CATCH,
+    "/no-gpu.js": NO_GPU,
+    "/hide.js": HIDE,
+  };
+  const server: Server = createServer(async ({ url = "/" }, response) => {
+    const { pathname } = new URL(url, "http://page");
+    if (pathname === "/slow/model.safetensors") return; // never comes
+    const path = normalize(pathname).replace(/^.slow/, "/model");
+    const file =
+      pathname === "/comlink.mjs" ? comlink : path.startsWith("/model/") ? join(TINY, path.slice(6)) : join(dist, path);
+    const body = served[pathname] ?? (await readFile(file).catch(() => undefined));
+    const type = TYPES[extname(pathname || ".html")] ?? (pathname === "/" ? "text/html" : "application/octet-stream");
+    response.writeHead(body === undefined ? 404 : 200, { "content-type": type, "content-security-policy": POLICY });
+    response.end(body);
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = server.address() as AddressInfo;
+  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const page = await browser.newPage();
+  const requests: string[] = [];
+  page.context().on("request", (request) => requests.push(request.url()));
+  page.on("console", (message) => process.env.COOP_VERBOSE && console.error(message.text()));
+  page.on("pageerror", (error) => console.error(error));
+  page.setDefaultTimeout(60_000);
+  await page.goto(`http://127.0.0.1:${port}/`);
+  await page.waitForFunction("globalThis.begin");
+  return {
+    page,
+    requests,
+    async close() {
+      await browser.close();
+      server.close();
+    },
+  };
+}

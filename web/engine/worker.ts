@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { PageEngine } from "./engine.ts";
+
+expose(new PageEngine());
