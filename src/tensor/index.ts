@@ -5,6 +5,19 @@ export { type Device, device, type MemoryReport, type Owner } from "./device.ts"
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
 export type { Measurement } from "./measure.ts";
+export {
+  type AdapterKind,
+  type Attrs,
+  type Aval,
+  defineOp,
+  type Kernel,
+  type KernelCall,
+  type Op,
+  type Run,
+  type Target,
+  type Values,
+  type VjpCall,
+} from "./op.ts";
 export { type AttentionOptions, attend, attention } from "./ops/attention.ts";
 export { type AttentionPattern, attentionPattern, densePattern, type Spans } from "./ops/attention-pattern.ts";
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";
@@ -61,7 +74,7 @@ export {
   uniform,
 } from "./random.ts";
 export type { Shape } from "./shape.ts";
-export { Tensor, type TensorLike, tensor } from "./tensor.ts";
+export { apply, Tensor, type TensorLike, tensor } from "./tensor.ts";
 export { treeLeaves, treeMap } from "./tree.ts";
 export { tune } from "./tuner.ts";
 export { free, read, realize, upload } from "./values.ts";
