@@ -1,4 +1,4 @@
-// # Context Optimization (CoOp) in one page
+// # Context Optimization (CoOp) from scratch, in 60 lines
 //
 //     npx tsx examples/04-coop-from-scratch.ts        (from the repository's root)
 //
@@ -7,15 +7,7 @@
 // (Zhou et al., "Learning to Prompt for Vision-Language Models", 2022). `fitPrompt` in src/coop/fit.ts is the full
 // recipe; this is the bare loop.
 import { classFeatures, DEFAULT_TEMPLATE, imageFeatures, loadClip } from "../src/clip/index.ts";
-import {
-  accuracy,
-  confusionOf,
-  coopLearningRate,
-  epochBatches,
-  overall,
-  percent,
-  promptLearner,
-} from "../src/coop/index.ts";
+import { coopLearningRate, epochBatches, percent, predictLabels, promptLearner } from "../src/coop/index.ts";
 import { compile, gather, key, l2Normalize, sgd, type Tensor, tensor, valueAndGrad } from "../src/index.ts";
 import { PICTURE_SIZE, TASKS, taskPictures } from "../src/world/index.ts";
 
@@ -32,9 +24,10 @@ const shots = {
   features: tensor(train.features, [train.labels.length, clip.config.embedDim]),
   labels: tensor(train.labels),
 };
-
-const score = async (prompts: Float32Array) =>
-  percent(accuracy(overall(await confusionOf(clip, test.features, test.labels, prompts))));
+const score = async (prompts: Float32Array) => {
+  const labels = await predictLabels(clip, test.features, prompts);
+  return percent(labels.filter((label, i) => label === test.labels[i]).length / labels.length);
+};
 console.log(`"${DEFAULT_TEMPLATE}"  ${await score(await classFeatures(clip, classNames, [DEFAULT_TEMPLATE]))}`);
 
 // ## What is learned: one tree, { context: [4, D] }. No gradient of CLIP's own weights is ever computed
@@ -53,9 +46,8 @@ const step = compile(
   { donate: [0, 1] },
 );
 
-const epochs = 30;
-for (let epoch = 0; epoch < epochs; epoch++) {
-  const rate = coopLearningRate(epoch, { epochs, learningRate: 0.002 });
+for (let epoch = 0; epoch < 30; epoch++) {
+  const rate = coopLearningRate(epoch, { epochs: 30, learningRate: 0.002 });
   let loss: Tensor | undefined;
   for (const picked of epochBatches(train.labels.length, 32, 1, epoch)) {
     [params, state, loss] = step(params, state, shots, tensor(Int32Array.from(picked)), rate);

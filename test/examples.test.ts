@@ -1,7 +1,7 @@
 // The examples as a reader runs them, from the repository's root, and what their prose promises.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -74,4 +74,77 @@ test("04: CoOp from scratch", { timeout: TIMEOUT, ...needsModel }, async () => {
   const [written] = numbers(said, /^"a photo of a \{\}\." +(\S+) %$/m);
   const [learned] = numbers(said, /^a learned prompt +(\S+) %$/m);
   assert.ok(learned > written + 3 && learned > 70, said);
+});
+
+test("05: class-specific contexts", { timeout: TIMEOUT, ...needsModel }, async () => {
+  const said = await output("05-class-specific");
+  assert.match(said, /^unified +\[4,64\]: 256 numbers for 14 flowers$/m);
+  assert.match(said, /^class-specific +\[14,4,64\]: 3584 numbers/m);
+  const [above, flowers] = ["above, 1", "flowers, 16"].map((task) => {
+    const rows = String.raw`of each class\n.*?(\S+) %\nunified +(\S+) %\nclass-specific +(\S+) %`;
+    return numbers(said, new RegExp(`^${task} ${rows}`, "m"));
+  });
+  assert.ok(above[1] > above[2] && above[1] > above[0], said);
+  assert.ok(flowers[2] > flowers[1] && flowers[1] > flowers[0], said);
+  assert.match(said, /^prompts for orchard, airport, harbour: made\nrefused: .*each of 10 classes/m);
+});
+
+test("06: reading a prompt", { timeout: TIMEOUT, ...needsModel }, async () => {
+  const said = await output("06-reading-a-prompt");
+  const vectors = [...said.matchAll(/^‖v‖ (\S+): (.*); as near: (\d+) of 64 random$/gm)];
+  assert.equal(vectors.length, 4, said);
+  assert.ok(vectors.filter(([, , , near]) => Number(near) <= 1).length >= 3, said);
+  assert.ok(
+    vectors.some(([, , words]) => /aerial|above|map|satellite/.test(words)),
+    said,
+  );
+  const words = said
+    .match(/^begun as "a photo of a", read as: (.*)$/m)![1]
+    .split(", ")
+    .map((w) => w.split(" ")[0]);
+  assert.ok(words.filter((word, i) => word === ["a", "photo", "of", "a"][i]).length >= 2, said);
+  const [right, wrong, p] = numbers(said, /^(\d+) answers became right, (\d+) wrong \(p = (\S+)\)$/m);
+  assert.ok(right > wrong && p < 0.01, said);
+  assert.match(said, /^the clearest: a \w+, which "a photo of a \{\}\." took for a \w+$/m);
+});
+
+test("07: your own op", { timeout: TIMEOUT }, async () => {
+  const said = await output("07-your-own-op");
+  assert.match(said, /^Tensor\(runningSum, f32\[5\]\): 0 8 4 2 2$/m);
+  const [kernel] = numbers(said, /^relative error of the kernel (\S+)$/m);
+  const [exact, gpu] = numbers(said, /^of the gradient (\S+), on the GPU (\S+)$/m);
+  assert.ok(kernel < 1e-5 && exact < 1e-8 && gpu < 1e-5, said);
+  assert.match(said, /^refused: .*gradient of order 1 against differences/m);
+  assert.match(said, /^launches: running-sum\+mul$/m);
+  assert.match(said, /^found in \d+ iterations: 3\.00 at 20, -2\.00 at 40$/m);
+});
+
+test("08: CoCoOp", { timeout: TIMEOUT, ...needsModel }, async () => {
+  const said = await output("08-cocoop");
+  assert.match(said, /^CoOp learns 256 numbers; text features for 8 pictures: \[10,64\]$/m);
+  assert.match(said, /^CoCoOp learns 836; text features for 8 pictures: \[8,10,64\]$/m);
+  const [written, coop, cocoop] = ["by hand", "CoOp", "CoCoOp"].map((name) =>
+    numbers(said, new RegExp(`^${name} +(\\S+) % +(\\S+) % +(\\S+) %$`, "m")),
+  );
+  assert.ok(coop[0] > written[0] && cocoop[0] > written[0], said);
+  assert.ok(cocoop[2] > written[2], said);
+  const [within, between] = numbers(said, /^cosine of two shifts: (\S+) within a new class, (\S+) between two$/m);
+  assert.ok(within > between + 0.2, said);
+});
+
+test("09: pretraining", { timeout: TIMEOUT }, async () => {
+  const said = await output("09-pretraining");
+  assert.match(said, /^0 of them show a held-out combination$/m);
+  const losses = [...said.matchAll(/^step \d+: loss (\S+)$/gm)].map(([, loss]) => Number(loss));
+  assert.equal(losses.length, 5, said);
+  assert.ok(losses[0] > 4 && losses[4] < 3, said);
+  const [before, after] = ["before", "after"].map((when) => numbers(said, new RegExp(`^${when}: (\\S+) %`, "m"))[0]);
+  assert.ok(before < 15 && after > 25, said);
+});
+
+test("the index names every example", async () => {
+  const index = readFileSync(join(ROOT, "examples/README.md"), "utf8");
+  const files = readdirSync(join(ROOT, "examples")).filter((name) => name.endsWith(".ts"));
+  for (const name of files) assert.ok(index.includes(`(${name})`), `examples/README.md does not name ${name}`);
+  for (const [, name] of index.matchAll(/\]\(([\w.-]+\.ts)\)/g)) assert.ok(files.includes(name), `there is no ${name}`);
 });

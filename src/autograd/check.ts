@@ -51,18 +51,19 @@ export async function checkGradients<Args extends unknown[]>(
   for (let at = first, n = 1; n <= order; at = at.derivative(), n++) {
     const error = differenceError(at, await dataOf(at), random, step);
     differences.push(error);
-    refuse(`the gradient of order ${n} against differences`, error, tolerance * 10 ** (n - 1));
+    refuse(`checkGradients: the gradient of order ${n} against differences`, error, tolerance * 10 ** (n - 1));
   }
   if (gpuTolerance === Number.POSITIVE_INFINITY) return { differences, gpu: Number.NaN };
   const [onGpu, exact] = [await read([...first.gradients]), references(first.gradients, await dataOf(first))];
   const gpu = Math.max(0, ...exact.map((values, i) => distance(onGpu[i], values)));
-  refuse("the gradient on the GPU against float64", gpu, gpuTolerance);
+  refuse("checkGradients: the gradient on the GPU against float64", gpu, gpuTolerance);
   return { differences, gpu };
 }
 
-function refuse(what: string, error: number, allowed: number): void {
+/** @throws CoopError where an error is larger than allowed */
+export function refuse(what: string, error: number, allowed: number): void {
   if (error <= allowed) return;
-  throw new CoopError(`checkGradients: ${what}: the relative error is ${error.toExponential(2)}, more than ${allowed}`);
+  throw new CoopError(`${what}: the relative error is ${error.toExponential(2)}, more than ${allowed}`);
 }
 
 /** A function at a point, with the graph of Jᵀw for a random cotangent w. */

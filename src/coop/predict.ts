@@ -1,4 +1,5 @@
 import { type Clip, classify } from "../clip/index.ts";
+import { InputError } from "../tensor/errors.ts";
 import { compile, free, l2Normalize, tensor } from "../tensor/index.ts";
 import type { Position } from "./prompt.ts";
 import { promptLearner } from "./prompt-learner.ts";
@@ -17,6 +18,7 @@ export interface LearnedPrompt {
  * Normalised features of the prompts of some classes. A unified context serves any list of classes; a class-specific
  * one only those it was learned for.
  *
+ * @throws InputError where a class-specific context is for another number of classes
  * @returns [K, E] row-major
  * @example
  * const { config, context, shape } = await readPrompt("runs/pets");
@@ -28,6 +30,10 @@ export async function promptFeatures(
   prompt: LearnedPrompt,
 ): Promise<Float32Array> {
   const { shape, position } = prompt;
+  if (shape.length === 3 && shape[0] !== classNames.length)
+    throw new InputError(
+      `the prompt has a context for each of ${shape[0]} classes and serves no others; there are ${classNames.length} names`,
+    );
   const learner = promptLearner(clip, classNames, {
     contextTokens: shape[shape.length - 2],
     position,

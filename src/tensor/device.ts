@@ -185,7 +185,10 @@ export class Device {
   }
 
   private async compile(label: string, code: string): Promise<GPUComputePipeline> {
+    // a text that is refused is the error of this pipeline, not one of the device, which would fail from then on
+    this.gpu.pushErrorScope("validation");
     const module = this.gpu.createShaderModule({ label, code });
+    this.gpu.popErrorScope().catch(() => {});
     try {
       return await this.gpu.createComputePipelineAsync({
         label,

@@ -1,5 +1,6 @@
 import { DTYPES } from "./dtype.ts";
 import type { Field, Finish } from "./epilogue.ts";
+import { CoopError } from "./errors.ts";
 import type { Aval, Kernel, KernelCall, Op, Target } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 import { hidden } from "./writer.ts";
@@ -40,13 +41,16 @@ export function codeFor(
   if (!finish) return `${head}${source}`;
   const bindings = finish.reads.length + finish.writes.length - 1;
   const own = source
-    .replace(/struct Params\s*\{[^}]*/, (params) => params + finish.fields.map(fieldText).join(""))
+    .replace(/struct Params\s*\{[^}]*/, (params) => withFields(params, finish.fields))
     .replace(/@binding\((\d+)\)\s*var<uniform>/, (_, at) => `@binding(${Number(at) + bindings}) var<uniform>`);
   const before = [...hidden(finish.code), ...finish.functions, finish.code].map((text) => `${text}\n`).join("");
   return `${head}alias Value = ${computed};\n${before}${own}`;
 }
 
-const fieldText = ({ name, type }: Field): string => `  ${name}: ${type},\n`;
+const withFields = (params: string, fields: readonly Field[]): string =>
+  fields.length === 0
+    ? params
+    : `${params.trimEnd().replace(/,?$/, ",\n")}${fields.map(({ name, type }) => `  ${name}: ${type},\n`).join("")}`;
 
 /** The fields of `struct Params` in the kernel's code, in order, filled from its `params` and `more`. */
 export function packParams(
@@ -60,11 +64,13 @@ export function packParams(
     ...kernel.params(call, target),
     ...Object.fromEntries(more.map(({ name, value }) => [name, value])),
   };
-  const fields = [...code.match(/struct Params\s*\{([^}]*)\}/)![1].matchAll(/(\w+):\s*(\w+)/g)];
+  const struct = code.match(/struct Params\s*\{([^}]*)\}/);
+  if (!struct) throw new CoopError(`${kernel.name}: its WGSL has no struct Params, through which it is told sizes`);
+  const fields = [...struct[1].matchAll(/(\w+):\s*(\w+)/g)];
   const view = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
   fields.forEach(([, name, type], i) => {
     const value = values[name];
-    if (value === undefined) throw new Error(`${kernel.name}: no value for P.${name}`);
+    if (value === undefined) throw new CoopError(`${kernel.name}: its params give no value for P.${name}`);
     if (type === "f32") view.setFloat32(4 * i, value, true);
     else view.setInt32(4 * i, value, true);
   });

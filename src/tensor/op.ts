@@ -1,4 +1,5 @@
 import type { DType } from "./dtype.ts";
+import { CoopError } from "./errors.ts";
 import type { Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 import type { ViewChange } from "./view.ts";
@@ -32,7 +33,12 @@ export interface Target {
 export interface Kernel {
   /** Names the variant in profiles and tests. */
   readonly name: string;
-  /** WGSL, or a function that makes it where something must be known when the kernel is compiled. */
+  /**
+   * WGSL, or a function that makes it where something must be known when the kernel is compiled. Its inputs are bound at
+   * 0, 1, … as `array<In0>`, `array<In1>`, …, then the output as `array<Out>`, then `var<uniform> P: Params`, a struct of
+   * u32, i32 and f32; the entry point is `main`. A source that stores with `y[i] = finish(value, i, column)` lets ops
+   * behind it be computed as it stores (see `columns`).
+   */
   readonly source: string | ((inputs: readonly Aval[], target: Target) => string);
   /** Needs the WGSL extension `subgroups` with at least this many lanes. */
   readonly subgroup?: number;
@@ -130,10 +136,28 @@ export interface VjpCall {
 
 const registry = new Map<string, Op>();
 
-/** Declares an op; its name is unique. Bundlers may drop an op that nothing applies. */
+/**
+ * Declares an op, the library's own or anyone's; `apply` puts it into a graph, where it is differentiated, compiled and
+ * fused like any other, and `checkOp` tests it. Functions that can be said in terms of other ops need none: those fuse
+ * by themselves.
+ *
+ * Bundlers may drop an op that nothing applies.
+ *
+ * @throws CoopError where the name is taken
+ * @example
+ * const CUBE = defineOp({
+ *   name: "cube",
+ *   result: ([x]) => x,
+ *   reference: ([x]) => x.data.map((v) => v ** 3),
+ *   vjp: ({ g, inputs: [x] }) => mul(g, mul(square(x), 3)),
+ *   run: { kind: "expression", wgsl: ([x]) => `${x} * ${x} * ${x}` },
+ * });
+ * const cube = (x: Tensor) => apply(CUBE, [x]);
+ */
 /* @__NO_SIDE_EFFECTS__ */
 export function defineOp(op: Op): Op {
-  if (registry.has(op.name)) throw new Error(`an op called ${op.name} exists already`);
+  if (registry.has(op.name))
+    throw new CoopError(`defineOp: there is an op called ${op.name} already; give this one another name`);
   registry.set(op.name, op);
   return op;
 }

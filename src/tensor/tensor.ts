@@ -89,7 +89,11 @@ export class Tensor implements Aval {
 /** What ops take: a tensor, or a number that takes on the other operand's dtype. */
 export type TensorLike = Tensor | number;
 
-/** Applies an op: checks shapes and dtypes and makes the node. */
+/**
+ * Applies an op: checks shapes and dtypes and makes the node.
+ *
+ * @param attrs whatever else the op wants to know, as plain JSON data
+ */
 export function apply(op: Op, inputs: readonly Tensor[], attrs: Attrs = {}): Tensor {
   for (const input of inputs) input.storage?.assertUsable(`${op.name}(…)`);
   const { shape, dtype } = op.result(inputs, attrs);

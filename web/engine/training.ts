@@ -1,6 +1,6 @@
 import type { Epoch } from "../../src/coop/epochs.ts";
 import { fitLearner, toHost } from "../../src/coop/fit.ts";
-import type { PromptLearner } from "../../src/coop/prompt-learner.ts";
+import type { PromptLearner, PromptParams } from "../../src/coop/prompt-learner.ts";
 import { InputError } from "../../src/tensor/errors.ts";
 import type { EpochState, Score, TrainingState } from "../protocol.ts";
 import { type Gate, gate } from "./gate.ts";
@@ -179,7 +179,7 @@ export class Training {
     let before = this.#epochs.at(-1)?.seconds ?? 0;
     let since = performance.now();
 
-    const onEpoch = async (state: Epoch): Promise<"stop" | undefined> => {
+    const onEpoch = async (state: Epoch<PromptParams>): Promise<"stop" | undefined> => {
       const { params, optimizer } = await toHost({ params: state.params, optimizer: state.optimizer });
       const { epoch, loss, learningRate } = state;
       const { accuracy, heldOut } = await measure(`${this.#name} ${epoch}`, params.context);
