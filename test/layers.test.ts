@@ -98,16 +98,23 @@ describe("layers", { timeout: 20_000 }, () => {
     assert.deepEqual(wrong, []);
   });
 
-  test("coop/prompt needs no file system, not even later", () => {
-    const reached = new Set([join(SRC, "coop/index.ts")]);
-    const wrong: string[] = [];
+  test("code for Node that a page could reach lies in files that package.json keeps out of bundles for browsers", () => {
+    const entries = ["index.ts", "clip/index.ts", "coop/index.ts"].map((name) => join(SRC, name));
+    const reached = new Set(entries);
     for (const file of reached) {
-      for (const one of importsOf(file)) {
-        if (one.to.startsWith("node:")) wrong.push(show(one));
-        if (layerOf(one.to) === "coop" && !one.erased) reached.add(one.to);
+      if (file.endsWith("-node.ts")) continue;
+      for (const { to, erased } of importsOf(file)) {
+        assert.ok(!to.startsWith("node:"), `${relative(SRC, file)} imports ${to}`);
+        if (to.startsWith(SRC) && !erased) reached.add(to);
       }
     }
-    assert.ok(reached.size > 20);
-    assert.deepEqual(wrong, []);
+    const left = [...reached].filter((file) => file.endsWith("-node.ts"));
+    const { browser } = JSON.parse(readFileSync(join(SRC, "../package.json"), "utf8"));
+    for (const file of left)
+      assert.equal(
+        browser[`./dist/${relative(SRC, file).replace(/\.ts$/, ".js")}`],
+        false,
+        `${file} is not in "browser"`,
+      );
   });
 });

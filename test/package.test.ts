@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, normalize, relative } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { build } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { sizes, withSizes } from "../scripts/sizes.ts";
@@ -133,7 +134,8 @@ describe("the package", { timeout: TIMEOUT }, () => {
   });
 
   test("publint finds nothing", async () => {
-    const { messages, pkg } = await publint({ pkgDir: installed, pack: false, strict: true });
+    // below a warning: it would have "browser" written another way, which sources that run unbuilt cannot be
+    const { messages, pkg } = await publint({ pkgDir: installed, pack: false, strict: true, level: "warning" });
     assert.deepEqual(
       messages.map((message) => formatMessage(message, pkg)),
       [],
@@ -187,6 +189,22 @@ matmul([2, 3], slope);
     const [, example] = README.match(/```ts\n([\s\S]*?)```/)!;
     writeFileSync(join(app, "first.js"), example);
     assert.match(await works(process.execPath, ["first.js"], app), /Float32Array\(2\) \[ -9, -13 \]/);
+  });
+
+  test("a bundle for a page has no module of Node in it", async () => {
+    const page = 'export * from "coop"; export * as clip from "coop/clip"; export * as prompt from "coop/prompt"';
+    const { warnings, outputFiles } = await build({
+      stdin: { contents: page, resolveDir: app },
+      bundle: true,
+      splitting: true,
+      write: false,
+      format: "esm",
+      platform: "browser",
+      outdir: "out",
+      logLevel: "silent",
+    });
+    assert.deepEqual(warnings, []);
+    for (const { text } of outputFiles) assert.doesNotMatch(text, /import\("[^.]/);
   });
 
   test("every entry can be imported in Node", async () => {

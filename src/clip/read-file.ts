@@ -51,14 +51,7 @@ export async function readJson(files: ModelFiles, file: string): Promise<unknown
 /** SHA-256 of a file in hexadecimal. */
 export async function sha256(source: OpenFile): Promise<string> {
   if (source.sha256 !== undefined) return source.sha256;
-  if (!inBrowser()) {
-    const { createHash } = await import("node:crypto");
-    const hash = createHash("sha256");
-    const piece = 2 ** 20; // what is read becomes garbage
-    for (let at = 0; at < source.size; at += piece)
-      hash.update(await source.read(at, Math.min(piece, source.size - at)));
-    return hash.digest("hex");
-  }
+  if (!inBrowser()) return (await import("./sha256-node.ts")).sha256InPieces(source);
   return digestOf((await source.read(0, source.size)) as Uint8Array<ArrayBuffer>);
 }
 

@@ -41,8 +41,14 @@ export function withSite<T>(node: object, f: () => T, mark = ""): T {
 /** Callers shown: helpers such as a model's own `linear` say little without who called them. */
 const FRAMES = 2;
 
+let own: string[] | undefined;
+
 /** Folders whose frames are the library's own; in a bundle they are not to be told apart, and the innermost frame stays. */
-const OWN = ["./", "../autograd/"].map((folder) => new URL(folder, import.meta.url).href.replace(/^file:\/\//, ""));
+function ownFolders(): string[] {
+  const here: string | undefined = import.meta.url; // undefined in bundles that are no modules
+  own ??= here ? ["./", "../autograd/"].map((to) => new URL(to, here).href.replace(/^file:\/\//, "")) : [];
+  return own;
+}
 
 function siteHere(): string | undefined {
   const limits = Error as { stackTraceLimit?: number };
@@ -54,7 +60,7 @@ function siteHere(): string | undefined {
   for (const line of stack.split("\n")) {
     const frame = frameOf(line);
     if (!frame) continue;
-    if (OWN.some((folder) => frame.file.startsWith(folder))) {
+    if (ownFolders().some((folder) => frame.file.startsWith(folder))) {
       if (found.length > 0) break;
       if (inherited && frame.name === "withSite") return inherited;
       continue;
