@@ -12,19 +12,27 @@ const GOLDENS = join(ROOT, "test/goldens");
 const FOR_PACKING = ["package.json", "tsconfig.json", "tsconfig.build.json", "README.md", "LICENSE"];
 const MINUTES = 60_000;
 
-/** Makes the folder; `rm` it afterwards. */
-export async function packedApp(): Promise<string> {
-  const place = await realpath(await mkdtemp(join(tmpdir(), "coop-runtimes-")));
-  const app = join(place, "app");
-  await mkdir(app);
-  await install(await pack(place), app);
-  await addSuite(app);
-  await addModel(app);
-  await addPages(app);
-  return app;
+export interface PackedApp {
+  readonly folder: string;
+  remove(): Promise<void>;
 }
 
-export const removeApp = (app: string): Promise<void> => rm(join(app, ".."), { recursive: true, force: true });
+export async function packedApp(): Promise<PackedApp> {
+  const place = await realpath(await mkdtemp(join(tmpdir(), "coop-runtimes-")));
+  const remove = () => rm(place, { recursive: true, force: true });
+  const folder = join(place, "app");
+  try {
+    await mkdir(folder);
+    await install(await pack(place), folder);
+    await addSuite(folder);
+    await addModel(folder);
+    await addPages(folder);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { folder, remove };
+}
 
 /** Packs a copy of the checkout, so that no two tests build into its `dist` at once. */
 async function pack(place: string): Promise<string> {
