@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { findChromium, type Logging, launch, visit } from "./runtimes/browser.ts";
-import { packedApp, removeApp } from "./runtimes/packed.ts";
+import { type PackedApp, packedApp } from "./runtimes/packed.ts";
 import { run } from "./runtimes/run.ts";
 import { type Served, serve } from "./runtimes/server.ts";
 import type { Verdict } from "./runtimes/smoke.ts";
@@ -65,13 +65,13 @@ function statusOf(port: number, path: string, host: string): Promise<number | un
 }
 
 async function smokeOf(command: readonly string[], env: Record<string, string> = {}): Promise<Verdict[]> {
-  const output = await run([...command, "process.mjs"], { cwd: app, timeout: TIMEOUT, env });
+  const output = await run([...command, "process.mjs"], { cwd: app?.folder, timeout: TIMEOUT, env });
   return JSON.parse(output.trim().split("\n").at(-1) ?? "[]");
 }
 
-let app = "";
+let app: PackedApp | undefined;
 before(async () => void (app = await packedApp()), { timeout: SETUP });
-after(() => removeApp(app));
+after(() => app?.remove());
 
 describe("outside of browsers", { concurrency: 2 }, () => {
   for (const { name, command = [] } of RUNTIMES) {
@@ -88,7 +88,7 @@ describe("outside of browsers", { concurrency: 2 }, () => {
       if (manifest) verdicts = await smokeOf(command, env);
       report(t, verdicts);
       const unprivileged = command.filter((word) => word !== DENO_MAY); // Deno's own WebGPU needs no permission
-      assert.match(await run([...unprivileged, "example.mjs"], { cwd: app, timeout: TIMEOUT, env }), /-9, -13/);
+      assert.match(await run([...unprivileged, "example.mjs"], { cwd: app?.folder, timeout: TIMEOUT, env }), /-9, -13/);
       if (unprivileged.length === command.length) return;
       const [, , denied] = await smokeOf(unprivileged, env);
       assert.match(denied.detail, /^InputError: model: Requires read access/);
@@ -115,7 +115,7 @@ describe("Chromium", { skip: noChromium, concurrency: 1 }, () => {
   let served: Served;
   before(async () => {
     if (started instanceof Error) throw started;
-    served = await serve(app, ["localhost", "127.0.0.1", "coop.example"]);
+    served = await serve(app!.folder, ["localhost", "127.0.0.1", "coop.example"]);
   });
   after(() => served?.close());
 

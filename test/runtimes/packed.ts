@@ -8,46 +8,39 @@ import { run } from "./run.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const GOLDENS = join(ROOT, "test/goldens");
-/** What packing has no need of. */
-const LEFT_OUT = new Set([
-  "node_modules",
-  ".git",
-  "dist",
-  "runs",
-  ".cache",
-  ".scratch",
-  "test",
-  "bench",
-  "web",
-  "site",
-]);
+/** What packing needs, beside the files that it packs. */
+const FOR_PACKING = ["package.json", "tsconfig.json", "tsconfig.build.json", "README.md", "LICENSE"];
 const MINUTES = 60_000;
 
-/** Makes the folder; `rm` it afterwards. */
-export async function packedApp(): Promise<string> {
-  const place = await realpath(await mkdtemp(join(tmpdir(), "coop-runtimes-")));
-  const app = join(place, "app");
-  await mkdir(app);
-  await install(await pack(place), app);
-  await addSuite(app);
-  await addModel(app);
-  await addPages(app);
-  return app;
+export interface PackedApp {
+  readonly folder: string;
+  remove(): Promise<void>;
 }
 
-export const removeApp = (app: string): Promise<void> => rm(join(app, ".."), { recursive: true, force: true });
+export async function packedApp(): Promise<PackedApp> {
+  const place = await realpath(await mkdtemp(join(tmpdir(), "coop-runtimes-")));
+  const remove = () => rm(place, { recursive: true, force: true });
+  const folder = join(place, "app");
+  try {
+    await mkdir(folder);
+    await install(await pack(place), folder);
+    await addSuite(folder);
+    await addModel(folder);
+    await addPages(folder);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { folder, remove };
+}
 
 /** Packs a copy of the checkout, so that no two tests build into its `dist` at once. */
 async function pack(place: string): Promise<string> {
   const copy = join(place, "copy");
   await mkdir(copy);
-  for (const name of await readdir(ROOT)) {
-    if (LEFT_OUT.has(name)) continue;
-    await cp(join(ROOT, name), join(copy, name), {
-      recursive: true,
-      filter: (path) => !/\/models\/(?!tiny-clip)/.test(path),
-    });
-  }
+  const { files } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { files: string[] };
+  for (const name of [...FOR_PACKING, ...files])
+    if (name !== "dist") await cp(join(ROOT, name), join(copy, name), { recursive: true });
   await symlink(join(ROOT, "node_modules"), join(copy, "node_modules"));
   await run(["npm", "pack", "--silent", "--pack-destination", place], { cwd: copy, timeout: 3 * MINUTES });
   const tarball = (await readdir(place)).find((name) => name.endsWith(".tgz"));
