@@ -9,6 +9,8 @@ import { chosenFolder } from "./intake.ts";
 import { attempt } from "./notices.tsx";
 import { ask, now } from "./session.ts";
 
+const FEW = 4;
+
 /** The classes with their pictures, and the ways to get some. */
 export function Classes() {
   const classes = now.classes.value;
@@ -20,7 +22,7 @@ export function Classes() {
       <Work />
       <div class="cards">
         {classes.map((one) => (
-          <ClassCard key={one.id} one={one} />
+          <ClassCard key={one.id} one={one} first={classes.length <= FEW ? 12 : 6} />
         ))}
       </div>
       <DropZone onDrop={addFolders}>

@@ -11,7 +11,7 @@ import { attempt } from "./notices.tsx";
 import { LeftOut } from "./pictures.tsx";
 import { ask, now } from "./session.ts";
 import { Thumbnail } from "./thumbnail.tsx";
-import { Webcam, webcamAt } from "./webcam.tsx";
+import { Webcam, WebcamButton, webcamAt } from "./webcam.tsx";
 
 const PLACE = "tries";
 const FIRST = 6;
@@ -49,15 +49,7 @@ export function Tries() {
             accept="image/*"
             onFiles={(files) => attempt(() => addFiles(PLACE, files))}
           />
-          <button
-            type="button"
-            class="plain"
-            onClick={() => {
-              webcamAt.value = PLACE;
-            }}
-          >
-            Webcam
-          </button>
+          <WebcamButton place={PLACE} />
           <span class="soft hint">or drop them here</span>
         </div>
       )}
