@@ -24,7 +24,10 @@ export function ClassCard({ one, first }: { one: ClassState; first: number }) {
   ];
 
   function remove(): void {
-    void attempt(() => ask((engine) => engine.removeClass(id)));
+    void attempt(async () => {
+      await ask((engine) => engine.removeClass(id));
+      document.getElementById("classes-title")!.focus({ preventScroll: true });
+    });
   }
   function forget(): void {
     forgetRefused(id);

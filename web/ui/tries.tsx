@@ -38,7 +38,9 @@ export function Tries() {
 
   return (
     <section aria-labelledby="tries-title" class={over.value ? "drop-target over" : "drop-target"} {...props}>
-      <h2 id="tries-title">Try pictures</h2>
+      <h2 id="tries-title" tabIndex={-1}>
+        Try pictures
+      </h2>
       <p class="soft">{invitation()}</p>
       {webcamAt.value === PLACE ? (
         <Webcam place={PLACE} of="pictures to try" />
@@ -119,7 +121,12 @@ function Try({ picture, answers }: TryProps) {
           type="button"
           class="quiet"
           aria-label={`Remove ${picture.name}`}
-          onClick={() => attempt(() => ask((engine) => engine.removePicture(picture.id)))}
+          onClick={() =>
+            attempt(async () => {
+              await ask((engine) => engine.removePicture(picture.id));
+              document.getElementById("tries-title")!.focus({ preventScroll: true });
+            })
+          }
         >
           Remove
         </button>
