@@ -67,7 +67,10 @@ export async function serveFakePage(): Promise<Site> {
 export const launch = (): Promise<Browser> =>
   chromium.launch({
     executablePath: CHROMIUM,
-    args: ["--no-sandbox", "--no-first-run", "--disable-background-networking", "--use-fake-device-for-media-stream"],
+    args: [
+      ...["--no-sandbox", "--no-first-run", "--disable-background-networking"],
+      ...["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    ],
   });
 
 /** A page opened in a profile of its own. `troubles` gathers violations of its policy and errors. */

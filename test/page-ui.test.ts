@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Locator, Page } from "playwright-core";
+import { allFiles, chosenFolder } from "../web/ui/intake.ts";
 import { keep } from "../web/ui/keep.ts";
 import type { Order } from "./fake-page-engine.ts";
 import { launch, noBrowser, openPage, type Site, serveFakePage } from "./page-browser.ts";
@@ -25,6 +26,23 @@ test("keep hands back what has not changed", () => {
   assert.deepEqual(shorter, { a: [{ id: "y", n: 2 }], b: { c: 2 } });
   assert.deepEqual(keep({ a: 1, gone: 2 }, { a: 1 }), { a: 1 });
   assert.deepEqual(keep(undefined, { a: 1 }), { a: 1 });
+});
+
+test("each folder that holds files is a class, whatever lies around it", () => {
+  const files = ["pets/big_cat/1.png", "pets/big_cat/2.png", "pets/dog/1.png", "pets/.DS_Store", "pets/loose.png"].map(
+    (path) => Object.assign(new File([], path.split("/").at(-1)!), { webkitRelativePath: path }),
+  );
+  const { folders, loose } = chosenFolder(files);
+  assert.deepEqual(
+    [...folders].map(([name, some]) => [name, some.length]),
+    [
+      ["big cat", 2],
+      ["dog", 1],
+      ["pets", 1],
+    ],
+  );
+  assert.equal(loose.length, 0);
+  assert.equal(allFiles({ folders, loose }).length, 4);
 });
 
 describe("the page", { skip: noBrowser, timeout: 600_000 }, () => {
@@ -87,6 +105,28 @@ describe("the page", { skip: noBrowser, timeout: 600_000 }, () => {
     await page.context().close();
   });
 
+  test("pictures are dropped onto a class, or taken while a button is held", LIMIT, async () => {
+    const { page, troubles } = await openPage(browser, site.address);
+    await loadSample(page);
+    await card(page, "dotted").evaluate((element) => {
+      const dataTransfer = new DataTransfer();
+      for (const name of ["one.png", "two.png"]) dataTransfer.items.add(new File(["x"], name, { type: "image/png" }));
+      element.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    await card(page, "dotted").getByText("22 pictures").waitFor();
+    await card(page, "plain").getByRole("button", { name: "Webcam" }).press("Enter");
+    await focus(page, /^Hold to take pictures$/);
+    await page.keyboard.down("Space");
+    await card(page, "plain")
+      .getByText(/2[3-9] pictures:/)
+      .waitFor();
+    await page.keyboard.up("Space");
+    await card(page, "plain").getByRole("button", { name: "Close webcam" }).press("Enter");
+    await focus(page, /^Webcam$/);
+    assert.deepEqual(troubles, []);
+    await page.context().close();
+  });
+
   test("a name is kept while it is typed, and comes back where it is refused", LIMIT, async () => {
     const { page } = await openPage(browser, site.address);
     await loadSample(page);
@@ -112,6 +152,7 @@ describe("the page", { skip: noBrowser, timeout: 600_000 }, () => {
     await page.getByLabel("Epochs", { exact: true }).fill("5000");
     await page.getByLabel("Epochs", { exact: true }).press("Enter");
     await page.getByRole("button", { name: "Train", exact: true }).click();
+    await page.getByLabel(/The prompt after epoch/).waitFor();
     await page.getByRole("button", { name: "Pause" }).press("Enter");
     await page.getByText(/Paused after epoch \d+/).waitFor();
     await focus(page, /^Resume$/);
@@ -155,7 +196,7 @@ describe("the page", { skip: noBrowser, timeout: 600_000 }, () => {
     const loaded = await page.locator(".picture img[src]").count();
     assert.ok(loaded < pictures, `${loaded} of ${pictures} thumbnails loaded`);
     await page.getByRole("button", { name: "Show 90 more of 200" }).first().click();
-    await page.getByLabel("class 1 100.png").waitFor();
+    await page.getByLabel("class 1 110.png").waitFor();
     await page.context().close();
   });
 
@@ -285,7 +326,7 @@ async function loadSample(page: Page): Promise<void> {
 
 /** Tells the fake worker what to do, and waits until the page has drawn it. */
 async function order(page: Page, what: Order): Promise<void> {
-  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.locator(".columns").waitFor();
   await page.evaluate(async (data) => {
     const channel = new BroadcastChannel("fake-engine");
     channel.postMessage(data);

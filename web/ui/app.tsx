@@ -15,7 +15,7 @@ import { Trouble } from "./trouble.tsx";
 import { Words } from "./words.tsx";
 
 const started = computed(() => state.value !== undefined);
-const usable = computed(() => problem.value?.kind !== "no-webgpu");
+const working = computed(() => started.value && problem.value?.kind !== "no-webgpu");
 
 /** The whole page: what there is to learn on the left, what is learned on the right; one below the other on a phone. */
 export function App() {
@@ -31,6 +31,11 @@ export function App() {
   }, []);
   return (
     <>
+      {working.value && (
+        <a class="skip" href="#results">
+          Skip to training and answers
+        </a>
+      )}
       <header>
         <h1>Teach CLIP your own classes</h1>
         <p>
@@ -40,7 +45,8 @@ export function App() {
       </header>
       <main>
         <Trouble />
-        {started.value ? usable.value && <Work /> : !problem.value && <Starting />}
+        {working.value && <Work />}
+        {!started.value && !problem.value && <Starting />}
       </main>
       <footer>
         <p class="soft">
@@ -64,7 +70,7 @@ function Work() {
         <ModelPicker />
         <Classes />
       </div>
-      <div class="column">
+      <div class="column" id="results" tabIndex={-1}>
         <Scores />
         <Training />
         <Scrubber />

@@ -10,10 +10,10 @@ import { allFiles, chosenFolder, type Intake } from "./intake.ts";
 import { attempt } from "./notices.tsx";
 import { LeftOut, Pictures } from "./pictures.tsx";
 import { ask, now } from "./session.ts";
-import { Webcam, webcamAt } from "./webcam.tsx";
+import { Webcam, WebcamButton, webcamAt } from "./webcam.tsx";
 
-/** A class: its name, which can be changed at any time, and its pictures. */
-export function ClassCard({ one }: { one: ClassState }) {
+/** A class: its name, which can be changed at any time, and its pictures, `first` of them at first. */
+export function ClassCard({ one, first }: { one: ClassState; first: number }) {
   const { id, name, pictures } = one;
   const removing = useSignal(false);
   const { over, props } = useDrop((intake: Intake) => addFiles(id, allFiles(intake)));
@@ -24,7 +24,10 @@ export function ClassCard({ one }: { one: ClassState }) {
   ];
 
   function remove(): void {
-    void attempt(() => ask((engine) => engine.removeClass(id)));
+    void attempt(async () => {
+      await ask((engine) => engine.removeClass(id));
+      document.getElementById("classes-title")!.focus({ preventScroll: true });
+    });
   }
   function forget(): void {
     forgetRefused(id);
@@ -50,7 +53,7 @@ export function ClassCard({ one }: { one: ClassState }) {
         </button>
       </div>
       <p class="soft counts">{summary(one)}</p>
-      <Pictures pictures={pictures} of={name} />
+      <Pictures pictures={pictures} of={name} first={first} />
       <LeftOut lines={leftOut} onForget={forget} />
       {webcamAt.value === id ? (
         <Webcam place={id} of={name} />
@@ -62,15 +65,7 @@ export function ClassCard({ one }: { one: ClassState }) {
             label="Folder"
             onFiles={(files) => attempt(() => addFiles(id, allFiles(chosenFolder(files))))}
           />
-          <button
-            type="button"
-            class="plain"
-            onClick={() => {
-              webcamAt.value = id;
-            }}
-          >
-            Webcam
-          </button>
+          <WebcamButton place={id} />
           <span class="soft hint">or drop them here</span>
         </div>
       )}

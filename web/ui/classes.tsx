@@ -9,18 +9,22 @@ import { chosenFolder } from "./intake.ts";
 import { attempt } from "./notices.tsx";
 import { ask, now } from "./session.ts";
 
+const FEW = 4;
+
 /** The classes with their pictures, and the ways to get some. */
 export function Classes() {
   const classes = now.classes.value;
   return (
     <section aria-labelledby="classes-title">
-      <h2 id="classes-title">Classes</h2>
+      <h2 id="classes-title" tabIndex={-1}>
+        Classes
+      </h2>
       <Samples />
       <AddClass />
       <Work />
       <div class="cards">
         {classes.map((one) => (
-          <ClassCard key={one.id} one={one} />
+          <ClassCard key={one.id} one={one} first={classes.length <= FEW ? 12 : 6} />
         ))}
       </div>
       <DropZone onDrop={addFolders}>
@@ -78,6 +82,7 @@ function Samples() {
   if (samples.length === 0) return null;
 
   async function load(name: string): Promise<void> {
+    if (busy.value !== undefined) return;
     busy.value = name;
     await attempt(() => ask((engine) => engine.loadSample(name)));
     busy.value = undefined;
@@ -94,7 +99,7 @@ function Samples() {
             <button
               type="button"
               class="plain"
-              disabled={busy.value !== undefined}
+              aria-disabled={busy.value !== undefined}
               onClick={() => {
                 if (classes.length === 0) void load(name);
                 else asked.value = name;

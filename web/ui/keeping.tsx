@@ -11,6 +11,7 @@ export function Keeping() {
   const clearing = useSignal(false);
 
   async function save(): Promise<void> {
+    if (busy.value) return;
     busy.value = true;
     await attempt(async () => download(await ask((engine) => engine.exportRun()), "coop-run.zip"));
     busy.value = false;
@@ -24,7 +25,7 @@ export function Keeping() {
         <code>coop train</code> writes: use it with <code>coop predict</code>, or import it here again.
       </p>
       <div class="row">
-        <button type="button" class="plain" disabled={!trained || busy.value} onClick={save}>
+        <button type="button" class="plain" disabled={!trained} aria-disabled={busy.value} onClick={save}>
           {busy.value ? "Packing…" : "Export run"}
         </button>
         <FileButton

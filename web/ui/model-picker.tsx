@@ -32,16 +32,17 @@ const CHOICES = [
 export function ModelPicker() {
   const model = now.model.value;
   const chosen = useSignal<string | undefined>(undefined);
-  const name = useSignal(isListed(model.source) ? "" : model.source);
+  const typed = useSignal<string | undefined>(undefined);
+  const name = typed.value ?? (isListed(model.source) ? "" : model.source);
   const choice = chosen.value ?? (isListed(model.source) ? model.source : "other");
-  const source = choice === "other" ? name.value.trim() : choice;
+  const source = choice === "other" ? name.trim() : choice;
   const loading = model.status === "loading";
   const differs = source !== "" && (source !== model.source || model.status === "failed" || model.status === "none");
 
   function load(): Promise<boolean> {
     return attempt(async () => {
       await ask((engine) => engine.loadModel(source));
-      chosen.value = undefined;
+      chosen.value = typed.value = undefined;
     });
   }
 
@@ -76,9 +77,9 @@ export function ModelPicker() {
             placeholder="laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
             autocomplete="off"
             spellcheck={false}
-            value={name.value}
+            value={name}
             onInput={(event) => {
-              name.value = event.currentTarget.value;
+              typed.value = event.currentTarget.value;
             }}
             onKeyDown={(event) => {
               if (event.key === "Enter" && differs && !loading) void load();

@@ -7,22 +7,28 @@ import { attempt } from "./notices.tsx";
 import { ask } from "./session.ts";
 import { Thumbnail } from "./thumbnail.tsx";
 
-const FIRST = 12;
 const MORE = 90;
 const STEP: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+
+interface PicturesProps {
+  readonly pictures: readonly PictureState[];
+  readonly of: string;
+  /** How many are shown before someone asks for more. */
+  readonly first: number;
+}
 
 /**
  * Thumbnails, the newest first and some at a time. One stop of the Tab key: arrow keys move among them, Enter tells about
  * one, Delete removes it.
  */
-export function Pictures({ pictures, of }: { pictures: readonly PictureState[]; of: string }) {
+export function Pictures({ pictures, of, first }: PicturesProps) {
   const list = useRef<HTMLUListElement>(null);
-  const shown = useSignal(FIRST);
+  const more = useSignal(0);
   const current = useSignal<string | undefined>(undefined);
   const opened = useSignal<string | undefined>(undefined);
   const refocus = useRef(false);
   const readable = pictures.filter(({ status }) => status !== "unreadable").reverse();
-  const visible = readable.slice(0, shown.value);
+  const visible = readable.slice(0, first + more.value);
   const stop = visible.find(({ id }) => id === current.value) ?? visible[0];
   const open = visible.find(({ id }) => id === opened.value);
 
@@ -65,7 +71,7 @@ export function Pictures({ pictures, of }: { pictures: readonly PictureState[]; 
         ))}
       </ul>
       {readable.length > visible.length && (
-        <button type="button" class="quiet" onClick={() => (shown.value += MORE)}>
+        <button type="button" class="quiet" onClick={() => (more.value += MORE)}>
           Show {Math.min(MORE, readable.length - visible.length)} more of {readable.length.toLocaleString("en")}
         </button>
       )}

@@ -11,7 +11,7 @@ import { attempt } from "./notices.tsx";
 import { LeftOut } from "./pictures.tsx";
 import { ask, now } from "./session.ts";
 import { Thumbnail } from "./thumbnail.tsx";
-import { Webcam, webcamAt } from "./webcam.tsx";
+import { Webcam, WebcamButton, webcamAt } from "./webcam.tsx";
 
 const PLACE = "tries";
 const FIRST = 6;
@@ -38,7 +38,9 @@ export function Tries() {
 
   return (
     <section aria-labelledby="tries-title" class={over.value ? "drop-target over" : "drop-target"} {...props}>
-      <h2 id="tries-title">Try pictures</h2>
+      <h2 id="tries-title" tabIndex={-1}>
+        Try pictures
+      </h2>
       <p class="soft">{invitation()}</p>
       {webcamAt.value === PLACE ? (
         <Webcam place={PLACE} of="pictures to try" />
@@ -49,15 +51,7 @@ export function Tries() {
             accept="image/*"
             onFiles={(files) => attempt(() => addFiles(PLACE, files))}
           />
-          <button
-            type="button"
-            class="plain"
-            onClick={() => {
-              webcamAt.value = PLACE;
-            }}
-          >
-            Webcam
-          </button>
+          <WebcamButton place={PLACE} />
           <span class="soft hint">or drop them here</span>
         </div>
       )}
@@ -127,7 +121,12 @@ function Try({ picture, answers }: TryProps) {
           type="button"
           class="quiet"
           aria-label={`Remove ${picture.name}`}
-          onClick={() => attempt(() => ask((engine) => engine.removePicture(picture.id)))}
+          onClick={() =>
+            attempt(async () => {
+              await ask((engine) => engine.removePicture(picture.id));
+              document.getElementById("tries-title")!.focus({ preventScroll: true });
+            })
+          }
         >
           Remove
         </button>

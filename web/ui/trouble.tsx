@@ -18,7 +18,7 @@ export function Trouble() {
 
   async function again(): Promise<void> {
     busy.value = true;
-    await attempt(goOn);
+    if (await attempt(goOn)) document.getElementById("results")?.focus({ preventScroll: true });
     busy.value = false;
   }
 

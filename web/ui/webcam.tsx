@@ -8,12 +8,38 @@ import { attempt } from "./notices.tsx";
 /** Where the webcam's pictures go; one place at a time. */
 export const webcamAt = signal<Place | undefined>(undefined);
 
+/** Where it was closed a moment ago: the focus goes back there. */
+let closedAt: Place | undefined;
+
+/** Opens the webcam at a place. */
+export function WebcamButton({ place }: { place: Place }) {
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (closedAt === place) button.current!.focus();
+    closedAt = undefined;
+  }, []);
+  return (
+    <button
+      ref={button}
+      type="button"
+      class="plain"
+      onClick={() => {
+        webcamAt.value = place;
+      }}
+    >
+      Webcam
+    </button>
+  );
+}
+
 const EVERY = 200; // milliseconds between two pictures while the button is held
 const SIDE = 448; // pixels, more than any CLIP here looks at
 
 /** The webcam, with a button that takes a picture at once and further ones for as long as it is held. */
 export function Webcam({ place, of }: { place: Place; of: string }) {
   const video = useRef<HTMLVideoElement>(null);
+  const shutter = useRef<HTMLButtonElement>(null);
+  const closer = useRef<HTMLButtonElement>(null);
   const timer = useRef<ReturnType<typeof setInterval>>(undefined);
   const status = useSignal<"asking" | "live" | "failed">("asking");
   const why = useSignal("");
@@ -39,6 +65,7 @@ export function Webcam({ place, of }: { place: Place; of: string }) {
     function close(): void {
       for (const track of stream?.getTracks() ?? []) track.stop();
     }
+    closer.current!.focus();
     void open();
     return () => {
       gone = true;
@@ -46,6 +73,11 @@ export function Webcam({ place, of }: { place: Place; of: string }) {
       close();
     };
   }, []);
+
+  const live = status.value === "live";
+  useEffect(() => {
+    if (live && document.activeElement === closer.current) shutter.current!.focus();
+  }, [live]);
 
   async function take(): Promise<void> {
     const number = ++taken.value;
@@ -68,8 +100,9 @@ export function Webcam({ place, of }: { place: Place; of: string }) {
       {status.value === "failed" && <p class="error">{why.value}</p>}
       <div class="row">
         <button
+          ref={shutter}
           type="button"
-          disabled={status.value !== "live"}
+          disabled={!live}
           onPointerDown={(event) => event.button === 0 && hold()}
           onPointerUp={release}
           onPointerLeave={release}
@@ -86,9 +119,11 @@ export function Webcam({ place, of }: { place: Place; of: string }) {
           Hold to take pictures
         </button>
         <button
+          ref={closer}
           type="button"
           class="quiet"
           onClick={() => {
+            closedAt = place;
             webcamAt.value = undefined;
           }}
         >
