@@ -214,6 +214,25 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
     uninterrupted = await adapterText();
   });
 
+  test("a training need not wait for the pictures that are held out", async () => {
+    const state = await inPage<State>(`
+      await engine.loadSample("${SET}");
+      await engine.set({ epochs: 2 });
+      await engine.train();
+      ${finished}
+      await until((s) => s.scores.prompt);
+      await engine.set({ epochs: ${EPOCHS} });
+      return state`);
+    assert.equal(state.scores.prompt!.count, 4 * CLASSES);
+    const config = parseAdapterConfig(strFromU8((await exported())["coop-run/adapter_config.json"]));
+    assert.equal(config.metrics!.coop.total, 4 * CLASSES);
+    await inPage(`
+      await engine.train();
+      await until((s) => s.training.status === "running");
+      ${finished}`);
+    uninterrupted = await adapterText();
+  });
+
   test("the prompt of every epoch can be asked, and read as words", async () => {
     const { first, last, words } = await inPage<{ first: number[]; last: number[]; words: unknown[] }>(`
       const ask = async (epoch) => [...(await engine.answers("held-out", "prompt", epoch)).probabilities];

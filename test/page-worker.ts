@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
@@ -9,7 +9,8 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 
 export const TINY = fileURLToPath(new URL("../models/tiny-clip", import.meta.url));
-export const CHROMIUM = "/usr/bin/chromium";
+/** The browser; `CHROMIUM` names another. */
+export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 const FLAGS = [
   "--no-sandbox",
@@ -138,6 +139,7 @@ export async function openPageWorker(): Promise<PageWorker> {
     async close() {
       await browser.close();
       server.close();
+      await rm(dist, { recursive: true, force: true });
     },
   };
 }

@@ -3,7 +3,9 @@ import { fitLinearProbe, type LinearProbe, probeProbabilities } from "../../src/
 import type { Position } from "../../src/coop/prompt.ts";
 import { promptLearner } from "../../src/coop/prompt-learner.ts";
 import { compile, free, l2Normalize, type Tensor, tensor } from "../../src/tensor/index.ts";
+import type { ContextWords } from "../protocol.ts";
 import { orders } from "./orders.ts";
+import { contextWords } from "./words.ts";
 
 /** Inverse penalty of the linear probe, scikit-learn's default. */
 export const PROBE_C = 1;
@@ -18,11 +20,12 @@ export interface PromptLayout {
   readonly position: Position;
 }
 
-/** Features of texts and probes of one model; each is computed once. */
+/** What one model makes of texts and pictures: features of prompts, probes, words; each is computed once. */
 export class Classifiers {
   readonly #clip: Clip;
   readonly #texts = new Map<string, Promise<Float32Array>>();
   readonly #probes = new Map<string, Promise<LinearProbe>>();
+  readonly #words = new Map<string, Promise<ContextWords[]>>();
   #reader: ({ readonly of: string } & PromptReader) | undefined;
 
   constructor(clip: Clip) {
@@ -58,9 +61,11 @@ export class Classifiers {
     return once(this.#probes, name, () => fitLinearProbe(examples(), { classes, C: PROBE_C }));
   }
 
-  /** Whether `probe` would answer without fitting. */
-  hasProbe(name: string): boolean {
-    return this.#probes.has(name);
+  /** The words nearest to a context; `name` names it, as for `prompt`. */
+  words(layout: PromptLayout, name: string, context: () => Promise<Float32Array>): Promise<ContextWords[]> {
+    return once(this.#words, name, async () =>
+      contextWords(this.#clip, await context(), layout.shape, layout.classNames),
+    );
   }
 
   /** Probabilities [N, K] by features of texts, or by a probe. */

@@ -73,15 +73,14 @@ export class Desk {
   session(record: TrainingRecord): Session {
     const shots = this.featuresOf(record.shots);
     if (!shots) throw new InputError("Pictures that it learned from are gone; train from the beginning.");
-    const heldOut = record.heldOut.filter(({ picture }) => this.model.features.has(picture));
-    const { clip } = this.model;
-    return {
-      clip,
-      classifiers: this.classifiers,
-      record: { ...record, heldOut },
-      shots,
-      heldOut: this.featuresOf(heldOut)!,
+    const { model, classifiers, collection } = this;
+    const heldOut = () => {
+      const there = record.heldOut.filter(({ picture }) => collection.has(picture));
+      if (!there.every(({ picture }) => model.features.has(picture))) return undefined;
+      const features = model.features.of(there.map(({ picture }) => picture));
+      return { labels: there.map(({ label }) => label), features };
     };
+    return { clip: model.clip, classifiers, record, shots, heldOut };
   }
 
   /** The record to go on from. InputError where there is none, or not with things as they are. */

@@ -3,6 +3,8 @@ import { InputError } from "../../src/tensor/errors.ts";
 
 /** The model that comes with the page. */
 export const TINY = "tiny";
+/** As the command line calls it, so that a prompt that was learned here finds its model there. */
+export const TINY_NAME = "tiny-clip";
 
 /**
  * Refuses a model that this page may not fetch: its policy lets it reach its own origin and the hub, nothing else.

@@ -6,7 +6,7 @@ import { blobBytes } from "../../src/clip/bytes.ts";
 import { BlobSink, receive } from "../../src/clip/download.ts";
 import { type Clip, loadClip, type ModelFiles } from "../../src/clip/index.ts";
 import type { FetchOptions } from "../../src/clip/source.ts";
-import { checkSource, TINY } from "./model-source.ts";
+import { checkSource, TINY, TINY_NAME } from "./model-source.ts";
 
 /** The files of the model that comes with the page. */
 const TINY_FILES: Readonly<Record<string, string>> = {
@@ -29,9 +29,8 @@ export async function openModel(source: string, options: Pick<FetchOptions, "sig
     : loadClip(source.startsWith("/") ? new URL(source, location.origin).href : source, options);
 }
 
-/** Called as the command line calls it, so that a prompt that was learned here finds its model there. */
 const tinyFiles = (signal: AbortSignal | undefined): ModelFiles => ({
-  name: "tiny-clip",
+  name: TINY_NAME,
   async open(file) {
     if (!Object.hasOwn(TINY_FILES, file)) return undefined;
     const { href } = new URL(TINY_FILES[file], location.href);

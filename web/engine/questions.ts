@@ -4,7 +4,6 @@ import type { Desk } from "./desk.ts";
 import { exportedFiles, probeOf } from "./run-export.ts";
 import { zipRun } from "./run-zip.ts";
 import type { LabelledPicture } from "./training-record.ts";
-import { contextWords } from "./words.ts";
 
 type Of = Parameters<import("../protocol.ts").Engine["answers"]>[0];
 
@@ -54,10 +53,10 @@ function askedPictures(desk: Desk, of: Of): readonly LabelledPicture[] {
 
 /** The words nearest to the context after an epoch. */
 export async function words(desk: Desk, epoch = desk.training.last): Promise<readonly ContextWords[]> {
-  desk.layout(); // says why where there is no prompt
-  const { record } = desk.training;
-  const context = await desk.training.contextOf(epoch).read();
-  return contextWords(desk.model.clip, context, record!.shape, record!.classes.map(({ name }) => name)); // biome-ignore format: one line
+  const layout = desk.layout();
+  const { name, read } = desk.training.contextOf(epoch);
+  const classNames = desk.training.record!.classes.map((known) => known.name);
+  return desk.classifiers.words({ ...layout, classNames }, name, read);
 }
 
 /** The files of the training, zipped. */

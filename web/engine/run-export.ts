@@ -7,6 +7,7 @@ import { confusionMatrix, largestOfRows, overall } from "../../src/coop/score.ts
 import { device } from "../../src/tensor/index.ts";
 import type { EpochState } from "../protocol.ts";
 import { type Classifiers, PROBE_C } from "./classifiers.ts";
+import { TINY_NAME } from "./model-source.ts";
 import { type LabelledPicture, recipeOf, type TrainingRecord } from "./training-record.ts";
 
 /** What a run's files are written from. */
@@ -92,7 +93,8 @@ export function probeOf({ record, classifiers, shots }: Pick<Run, "record" | "cl
 function equivalentCommand({ model, options, recipe, metrics }: RunConfig): string[] {
   const { initText, contextTokens, position, classSpecific } = options;
   return [
-    ...["npx", "coop", "train", "pictures", "--model", model.name, "--shots", `${recipe.shots}`],
+    ...["npx", "coop", "train", "pictures", ...(model.name === TINY_NAME ? [] : ["--model", model.name])],
+    ...["--shots", `${recipe.shots}`],
     ...(initText === null ? ["--context-tokens", `${contextTokens}`] : ["--init", initText]),
     ...(position === "end" ? [] : ["--position", position]),
     ...(classSpecific ? ["--class-specific"] : []),

@@ -13,9 +13,10 @@ export interface Session {
   readonly clip: Clip;
   readonly classifiers: Classifiers;
   readonly record: TrainingRecord;
-  /** Features of the record's shots and of its held-out pictures. */
+  /** Features of the record's shots. */
   readonly shots: Float32Array;
-  readonly heldOut: Float32Array;
+  /** The record's held-out pictures that are still there; undefined until all of them are encoded. */
+  heldOut(): { readonly labels: readonly number[]; readonly features: Float32Array } | undefined;
 }
 
 export function learnerOf({ clip, record }: Session): PromptLearner {
@@ -42,19 +43,17 @@ export function upload(
 export function meter({ classifiers, record, shots, heldOut }: Session) {
   const classNames = record.classes.map(({ name }) => name);
   const layout = { classNames, shape: record.shape, position: record.settings.position };
-  const asked = new Float32Array(shots.length + heldOut.length);
-  asked.set(shots);
-  asked.set(heldOut, shots.length);
-  const pictures = [...record.shots, ...record.heldOut];
+  const learned = record.shots.map(({ label }) => label);
   return async (name: string, context: Float32Array): Promise<{ accuracy: number; heldOut?: Score }> => {
     const classes = await classifiers.prompt(layout, name, async () => context);
-    const answers = largestOfRows(await classifiers.ask(classes, asked), classNames.length);
-    const right = (from: number, to: number) =>
-      pictures.slice(from, to).filter(({ label }, i) => answers[from + i] === label).length;
-    const [learned, count] = [record.shots.length, record.heldOut.length];
-    return {
-      accuracy: right(0, learned) / learned,
-      ...(count > 0 ? { heldOut: { correct: right(learned, learned + count), count } } : {}),
+    const right = async (features: Float32Array, labels: readonly number[]) => {
+      const answers = largestOfRows(await classifiers.ask(classes, features), classNames.length);
+      return labels.filter((label, i) => answers[i] === label).length;
     };
+    const accuracy = (await right(shots, learned)) / learned.length;
+    const exam = heldOut();
+    if (!exam || exam.labels.length === 0) return { accuracy };
+    const { labels, features } = exam;
+    return { accuracy, heldOut: { correct: await right(features, labels), count: labels.length } };
   };
 }

@@ -5,6 +5,8 @@ import type { ContextWords } from "../protocol.ts";
 
 /** Words for each vector. */
 const WORDS = 5;
+/** Random vectors whose nearest words are averaged. */
+const DRAWS = 16;
 /** Of so many classes the own contexts are shown. */
 const MOST_CLASSES = 20;
 
@@ -22,7 +24,7 @@ export async function contextWords(
   const [vectors, width] = shape.slice(-2);
   const shown = context.subarray(0, Math.min(MOST_CLASSES, shape.length === 3 ? shape[0] : 1) * vectors * width);
   const k = Math.min(WORDS, clip.tokenizer.vocabularySize);
-  const found = await nearestWords(clip.params.text.tokenEmbedding, shown, { k });
+  const found = await nearestWords(clip.params.text.tokenEmbedding, shown, { k, draws: DRAWS });
   return found.map(({ byDistance, control }, i) => ({
     ...(shape.length === 3 ? { className: classNames[Math.floor(i / vectors)] } : {}),
     vector: (i % vectors) + 1,
