@@ -34,8 +34,9 @@ const learn = (initText?: string) =>
 // ## The nearest words, beside what chance finds
 //
 // Among many words some are near to any vector. So 64 random ones are asked too: if half of them have a word as near, the
-// nearest word says nothing. This task shows places from above, and here the words say so; this model knows 282 of them.
-// Among the 49,408 of OpenAI's CLIP most say nothing (Zhou et al., "Learning to Prompt for Vision-Language Models", §4.2).
+// nearest word says nothing. This task shows places from above, and "aerial" and "map" say so; but "riva" is a car: nearer
+// than chance is not yet a meaning. (The authors of CoOp find most of their words hard to interpret: "Learning to Prompt
+// for Vision-Language Models", §4.2.)
 const word = ({ id, cosine }: NearToken) => `${tokenWord(clip.tokenizer, id).text} ${cosine.toFixed(2)}`;
 const context = await learn();
 for (const { norm, byCosine, control } of await nearestWords(clip.params.text.tokenEmbedding, context)) {
