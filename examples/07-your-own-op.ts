@@ -6,7 +6,6 @@
 // what cannot be said well that way. Here it is a sum that runs along a row and forgets, yₜ = xₜ + decay · yₜ₋₁: each of
 // its values needs the one before.
 import {
-  type Attrs,
   apply,
   checkOp,
   compile,
@@ -41,28 +40,28 @@ struct Params { ROWS: u32, WIDTH: u32, DECAY: f32 }
   var sum = 0.0;
   for (var t = 0u; t < P.WIDTH; t++) {
     let i = id.x * P.WIDTH + t;
-    sum = fma(P.DECAY, sum, f32(x[i]));
+    sum = fma(P.DECAY, sum, x[i]);
     y[i] = finish(sum, i, t);
   }
 }`;
+const sizes = (shape: readonly number[]) => {
+  const WIDTH = shape[shape.length - 1];
+  return { WIDTH, ROWS: shape.reduce((count, extent) => count * extent, 1) / WIDTH };
+};
 
 // ## The record: shape rule, value in float64, gradient, how it runs
 //
 // What a value adds to all later ones, a gradient gathers from all later ones: the same sum, run backwards. Since that
 // is the op itself, gradients of gradients follow.
-const decayOf = (attrs: Attrs) => attrs.decay as number;
-const widthOf = (shape: readonly number[]) => shape[shape.length - 1];
-const rowsOf = (shape: readonly number[]) => shape.slice(0, -1).reduce((rows, extent) => rows * extent, 1);
-
 const RUNNING_SUM: Op = defineOp({
   name: "runningSum",
   result: ([x]) => {
     if (x.shape.length > 0 && x.dtype === "f32") return x;
     throw new ShapeError(`runningSum: takes f32 [..., T], not ${x.dtype} [${x.shape}]`);
   },
-  reference: ([x], attrs) => {
+  reference: ([x], { decay }) => {
     const y = x.data.slice();
-    for (let i = 0; i < y.length; i++) if (i % widthOf(x.shape) > 0) y[i] += decayOf(attrs) * y[i - 1];
+    for (let i = 0; i < y.length; i++) if (i % sizes(x.shape).WIDTH > 0) y[i] += Number(decay) * y[i - 1];
     return y;
   },
   vjp: ({ g, attrs }) => flip(apply(RUNNING_SUM, [flip(g, [-1])], attrs), [-1]),
@@ -72,22 +71,22 @@ const RUNNING_SUM: Op = defineOp({
       {
         name: "running-sum",
         source,
-        params: ({ inputs: [x], attrs }) => ({ ROWS: rowsOf(x.shape), WIDTH: widthOf(x.shape), DECAY: decayOf(attrs) }),
-        workgroups: ({ inputs: [x] }) => [Math.ceil(rowsOf(x.shape) / 64), 1, 1],
+        params: ({ output, attrs }) => ({ ...sizes(output.shape), DECAY: Number(attrs.decay) }),
+        workgroups: ({ output }) => [Math.ceil(sizes(output.shape).ROWS / 64), 1, 1],
       },
     ],
   },
 });
 
-/** yₜ = xₜ + decay · yₜ₋₁ along the last axis. */
+/** yₜ = xₜ + decay · yₜ₋₁ along the last axis of f32 [..., T]. */
 const runningSum = (x: Tensor, decay: number) => apply(RUNNING_SUM, [x], { decay });
 
 const echo = runningSum(tensor([0, 8, 0, 0, 1]), 0.5);
 console.log(`${echo}: ${[...(await echo.data())].join(" ")}`);
 
-// ## The check: kernel and gradients against float64, in random directions
+// ## The check: kernel and gradient against float64
 //
-// A gradient that forgets to run backwards gives numbers too, and only this tells that they are wrong.
+// A gradient that forgets to run backwards gives numbers too; this tells that they are wrong.
 const x = normal(key(1), [5, 33]);
 const { values, gradients } = await checkOp(RUNNING_SUM, [x], { decay: 0.9 });
 console.log(`relative error of the kernel ${values["running-sum"].toExponential(0)}`);
@@ -97,7 +96,7 @@ console.log(
 const forgetful: Op = { ...RUNNING_SUM, vjp: ({ g, attrs }) => apply(RUNNING_SUM, [g], attrs) };
 await checkOp(forgetful, [x], { decay: 0.9 }).catch((error: Error) => console.log(`refused: ${error.message}`));
 
-// ## It is fused like any other: the moving average is one launch
+// ## It is fused like any other: a moving average is one launch
 const average = compile((signal: Tensor) => mul(runningSum(signal, 0.9), 0.1));
 await average(x).data();
 console.log(
@@ -108,7 +107,7 @@ console.log(
     .join(", "),
 );
 
-// ## And it is differentiated like any other: which signal has this average?
+// ## And differentiated like any other: which signal has this average?
 const signal = Float32Array.from({ length: 64 }, (_, t) => (t === 20 ? 3 : t === 40 ? -2 : 0));
 const blurred = average(tensor(signal, [1, 64]));
 const found = await minimize((guess: Tensor) => sum(square(sub(average(guess), blurred))), zeros([1, 64]));

@@ -38,16 +38,12 @@ const pairs = Array.from({ length: 1024 }, (_, i) => {
   return { ...latent, image: preprocess(picture, pixels), caption: `a ${latent.colour} ${latent.shape}.` };
 });
 console.log(`${pairs.length} pairs, such as "${pairs[0].caption}" and "${pairs[1].caption}"`);
-console.log(
-  `${pairs.filter(({ colour, shape }) => isHeldOut(colour, shape)).length} of them show a held-out combination`,
-);
+const heldOut = pairs.filter(({ colour, shape }) => isHeldOut(colour, shape));
+console.log(`${heldOut.length} of them show one of the 20`);
 
-// ## Two towers, with words that are those of the captions
-const words = commonWords(
-  pairs.map(({ caption }) => caption),
-  100,
-);
-const tokenizer = await loadTokenizer(wordLevelTokenizerJson(words), { contextLength: 8 });
+// ## Two towers, and the words of the captions
+const captions = pairs.map(({ caption }) => caption);
+const tokenizer = await loadTokenizer(wordLevelTokenizerJson(commonWords(captions, 100)), { contextLength: 8 });
 const config: ClipConfig = {
   embedDim: 32,
   activation: "quickGelu",
@@ -65,9 +61,7 @@ async function zeroShot(task: string) {
   const prompts = await classFeatures(clip, classNames, ["a {}."]);
   return percent(accuracy(overall(await confusionOf(clip, await imageFeatures(clip, pictures), labels, prompts))));
 }
-const report = async (when: string) =>
-  console.log(`${when}: ${await zeroShot("compound")} of 20 held-out combinations told apart`);
-await report("before");
+console.log(`before: ${await zeroShot("compound")} on the 20 that are never drawn`);
 
 // ## The step: features of both towers, all N · N cosines, two cross entropies
 const [STEPS, BATCH] = [160, 64];
@@ -90,7 +84,8 @@ const schedule = coop.linearWarmup(20, coop.cosine(0.002, STEPS - 20));
 const perEpoch = pairs.length / BATCH;
 for (let i = 0; i < STEPS; i++) {
   const drawn = epochBatches(pairs.length, BATCH, 1, Math.floor(i / perEpoch))[i % perEpoch].map((n) => pairs[n]);
-  const images = new Float32Array(drawn.flatMap(({ image }) => [...image]));
+  const images = new Float32Array(BATCH * 3 * PICTURE_SIZE ** 2);
+  drawn.forEach(({ image }, n) => images.set(image, n * image.length));
   const texts = textBatch(tokenizer.tokenize(drawn.map(({ caption }) => caption)), tokenizer, { padTo: 6 });
   const batch = { images: coop.tensor(images, [BATCH, 3, PICTURE_SIZE, PICTURE_SIZE]), ...texts };
   const [next, after, loss] = step(params, state, batch, schedule(i));
@@ -99,5 +94,5 @@ for (let i = 0; i < STEPS; i++) {
   coop.free([batch, loss]);
 }
 
-// ## What came of it: colours and shapes that it never saw together
-await report("after");
+// ## What came of it: it tells colours and shapes that it never saw together (guessing: 5 %)
+console.log(`after: ${await zeroShot("compound")} on the 20 that were never drawn`);
