@@ -33,6 +33,7 @@ const app = await Application.bootstrap({
   ],
   out,
   cleanOutputDir: true,
+  displayBasePath: root,
   disableGit: true,
   sourceLinkTemplate: SOURCE_LINK,
   includeVersion: false,
