@@ -1,11 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { htmlFiles } from "./sources.ts";
 
 /** The links of the pages in a folder that lead to no file of it, or to no place in that file. */
 export function brokenLinks(folder: string): string[] {
-  const pages = (readdirSync(folder, { recursive: true }) as string[])
-    .filter((file) => file.endsWith(".html"))
-    .map((file) => join(folder, file));
+  const pages = htmlFiles(folder);
   const places = new Map(pages.map((page) => [page, idsOf(readFileSync(page, "utf8"))]));
   return pages.flatMap((page) =>
     linksOf(readFileSync(page, "utf8")).flatMap((link) => {
