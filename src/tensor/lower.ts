@@ -126,7 +126,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   const lowerLeaf = (node: Tensor): Expr => {
     const argument = arguments_.get(node);
     if (argument) return argument;
-    if (node.storage) {
+    if (node.storage && !options.compute?.has(node)) {
       const buffer = newBuffer(node.shape, node.dtype, "input");
       borrowed.set(node, buffer);
       return { kind: "load", buffer, view: contiguous(node.shape), dtype: node.dtype };
