@@ -6,7 +6,6 @@ import {
   add,
   apply,
   CoopError,
-  checkOp,
   compile,
   DeviceError,
   defineOp,
@@ -21,6 +20,7 @@ import {
   type Tensor,
   tensor,
 } from "../src/index.ts";
+import { checkOp } from "../src/testing.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 
