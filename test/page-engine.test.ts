@@ -371,7 +371,10 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
       const { probabilities } = await engine.answers("tries", "prompt");
       return { state, probabilities: [...probabilities] }`);
     assert.equal(state.training.status, "finished");
-    assert.deepEqual(state.classes.map(({ name }) => name), await inPage(`return classes`)); // biome-ignore format: one line
+    assert.deepEqual(
+      state.classes.map(({ name }) => name),
+      await inPage(`return classes`),
+    );
     const before = Array.from(pictures.probabilities).slice(-CLASSES);
     probabilities.forEach((p, i) => assert.ok(Math.abs(p - before[i]) < 1e-5));
   });
@@ -389,6 +392,11 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
     const { origin } = new URL(worker.page.url());
     assert.ok(worker.requests.length > 5);
     const hub = "https://huggingface.co/";
-    assert.deepEqual(worker.requests.filter((address) => ![origin, hub].some((known) => address.startsWith(known)) && !address.startsWith("blob:")), []); // biome-ignore format: one line
+    assert.deepEqual(
+      worker.requests.filter(
+        (address) => ![origin, hub].some((known) => address.startsWith(known)) && !address.startsWith("blob:"),
+      ),
+      [],
+    );
   });
 });

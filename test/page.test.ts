@@ -55,7 +55,11 @@ describe("the page, from pictures to a prompt", { skip: await noChromium(), time
   const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
   /** Right answers on the held-out pictures by a classifier. */
   const right = async (row: RegExp): Promise<number> => {
-    const text = await page.getByRole("row", { name: row }).first().getByText(/\d+ of \d+/).innerText(); // biome-ignore format: one line
+    const text = await page
+      .getByRole("row", { name: row })
+      .first()
+      .getByText(/\d+ of \d+/)
+      .innerText();
     return Number(text.split(" of ")[0]);
   };
   /** What the bars say of a picture: class → percent, by the learned prompt or by zero-shot. */
@@ -102,7 +106,10 @@ describe("the page, from pictures to a prompt", { skip: await noChromium(), time
 
   test("a folder of class folders; zero-shot on the held-out pictures at once", LIMIT, async () => {
     await choose(button(/folder of classes/), join(root, "drawn/train"));
-    await page.getByRole("article", { name: /^Class / }).nth(4).waitFor(); // biome-ignore format: one line
+    await page
+      .getByRole("article", { name: /^Class / })
+      .nth(4)
+      .waitFor();
     await page.getByText("10 pictures: 8 to learn from, 2 held out").nth(4).waitFor();
     await page.getByRole("row", { name: /^Linear probe.*of 10/s }).waitFor();
     assert.equal(await page.getByRole("article", { name: "Class wood" }).count(), 1);
@@ -115,7 +122,6 @@ describe("the page, from pictures to a prompt", { skip: await noChromium(), time
       ["Epochs", EPOCHS],
       ["Context vectors", 4],
     ] as const) {
-      // biome-ignore format: one line
       await page.getByLabel(label, { exact: true }).fill(`${value}`);
       await page.keyboard.press("Tab");
     }
@@ -138,13 +144,19 @@ describe("the page, from pictures to a prompt", { skip: await noChromium(), time
     const slider = page.getByRole("slider");
     await slider.focus();
     await page.keyboard.press("Home");
-    await page.getByText(/after epoch 1 of/).first().waitFor(); // biome-ignore format: one line
+    await page
+      .getByText(/after epoch 1 of/)
+      .first()
+      .waitFor();
     await page.keyboard.press("End");
     await look("5-slider");
   });
 
   test("the exported run answers on the command line as the page does", LIMIT, async () => {
-    await choose(button("Choose pictures"), ["pond", "road"].map((name, k) => join(root, "drawn/test", name, `${[20, 30][k]}.png`))); // biome-ignore format: one line
+    await choose(
+      button("Choose pictures"),
+      ["pond", "road"].map((name, k) => join(root, "drawn/test", name, `${[20, 30][k]}.png`)),
+    );
     await page.getByRole("table", { name: "Probabilities for 30.png" }).waitFor();
     const download = page.waitForEvent("download");
     await button("Export run").click();
@@ -194,7 +206,10 @@ describe("the page, from pictures to a prompt", { skip: await noChromium(), time
   test("nothing was sent anywhere, and no error was logged", () => {
     const { origin } = new URL(site.address);
     assert.ok(requests.length > 3);
-    assert.deepEqual(requests.filter((url) => !url.startsWith(origin) && !url.startsWith("blob:")), []); // biome-ignore format: one line
+    assert.deepEqual(
+      requests.filter((url) => !url.startsWith(origin) && !url.startsWith("blob:")),
+      [],
+    );
     assert.deepEqual(troubles, []);
   });
 });
