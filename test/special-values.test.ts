@@ -84,6 +84,7 @@ const UNARY = [
   "quickGelu",
   "erf",
   "orderKey",
+  "finite",
 ] as const;
 const BINARY = [
   "add",

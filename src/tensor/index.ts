@@ -5,6 +5,7 @@ export { type Device, device, type MemoryReport, type Owner } from "./device.ts"
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
 export type { Measurement } from "./measure.ts";
+export { findNonFinite, type NonFinite } from "./non-finite.ts";
 export { type AttentionOptions, attend, attention } from "./ops/attention.ts";
 export { type AttentionPattern, attentionPattern, densePattern, type Spans } from "./ops/attention-pattern.ts";
 export { arange, full, ones, zeros, zerosLike } from "./ops/basic.ts";

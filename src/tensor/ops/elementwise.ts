@@ -275,6 +275,13 @@ export const logicalOr = binary("logicalOr", {
 /** The opposite, for bool tensors. */
 export const logicalNot = unary("logicalNot", { wgsl: (x) => `!${x}`, reference: (x) => 1 - x, takes: "bool" });
 
+/** Neither NaN nor an infinity, as bool; told by the bits, since compilers may take it for granted of every number. */
+export const finite = unary("finite", {
+  wgsl: (x) => `(bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u`,
+  reference: (x) => Number(Number.isFinite(x)),
+  gives: "bool",
+});
+
 /** Bits shifted right, zeros coming in; for u32. */
 export const shiftRight = binary("shiftRight", {
   wgsl: (a, b) => `${a} >> ${b}`,
