@@ -1,5 +1,6 @@
 import { recall } from "./choices.ts";
 import { DeviceError, DeviceLostError, OutOfMemoryError } from "./errors.ts";
+import { recallRefused, refusedOn } from "./refused.ts";
 import { type GpuOptions, requestGpu } from "./runtime.ts";
 
 /** Who holds device memory: values at the edge, compiled programs, or the device's own pool and readback ring. */
@@ -36,8 +37,9 @@ export class Device {
 
   constructor(private readonly handle: Gpu) {
     this.gpu = handle.device;
-    this.description = handle.description;
     this.adapter = handle.description.replace(/: .*$/s, "");
+    const refused = [...refusedOn(this.adapter)];
+    this.description = handle.description + (refused.length > 0 ? `; refused kernels: ${refused.join(", ")}` : "");
     this.isSoftware = handle.kind === "software";
     const info = handle.adapterInfo as GPUAdapterInfo & { subgroupMinSize?: number };
     this.subgroupLanes = this.gpu.features.has("subgroups" as GPUFeatureName) ? (info.subgroupMinSize ?? 0) : 0;
@@ -266,7 +268,7 @@ let starting: Promise<Device> | undefined;
 export function device(given?: GPUDevice, options: GpuOptions = {}): Promise<Device> {
   if (given || !starting) {
     starting = requestGpu(given ? { device: given } : options).then(async (gpu) => {
-      await recall();
+      await Promise.all([recall(), recallRefused()]);
       current = new Device(gpu);
       return current;
     });
