@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { dataOf, differenceError, normals, probe } from "../../src/autograd/check.ts";
 import { jvp, valueAndGrad } from "../../src/autograd/grad.ts";
-import { compile, free, read, type Tensor, tensor } from "../../src/tensor/index.ts";
+import { compile, device, free, read, type Tensor, tensor } from "../../src/tensor/index.ts";
 import { readSources, references } from "../../src/tensor/reference.ts";
 import { leavesOf, type ProgramSpec, program, runProgram } from "../../test/random-programs.ts";
 import { norm, roundingErrors } from "../../test/rounding.ts";
@@ -9,7 +9,7 @@ import { norm, roundingErrors } from "../../test/rounding.ts";
 /** How the values of random graphs in float32 on the device differ from float64 on the CPU. */
 export interface GraphFigures {
   readonly graphs: number;
-  readonly nodes: number;
+  readonly steps: number;
   readonly seed: number;
   /** Largest error of the float64 gradient against differences. */
   readonly differences: number;
@@ -30,7 +30,17 @@ interface Spread {
   readonly largest: number;
 }
 
+interface GraphErrors {
+  readonly spec: ProgramSpec;
+  readonly differences: number;
+  readonly value: number;
+  readonly gradient: number;
+  readonly adjoint: number;
+  readonly explained: boolean;
+}
+
 const TOGETHER = 10;
+const A_DEVICE = 50;
 /** Below this size errors count as they are. */
 const FLOOR = 0.1;
 
@@ -41,17 +51,10 @@ const FLOOR = 0.1;
 export async function compareGraphs(
   count: number,
   seed: number,
-  onProgress: (done: number, of: number) => void,
+  onProgress: (figures: GraphFigures) => Promise<void>,
 ): Promise<GraphFigures> {
   const specs = fc.sample(fc.noBias(program(false)), { numRuns: count, seed });
-  const errors: {
-    spec: ProgramSpec;
-    differences: number;
-    value: number;
-    gradient: number;
-    adjoint: number;
-    explained: boolean;
-  }[] = [];
+  const errors: GraphErrors[] = [];
   for (let at = 0; at < specs.length; at += TOGETHER) {
     const some = specs.slice(at, at + TOGETHER);
     const made = some.map(leavesOf);
@@ -97,9 +100,16 @@ export async function compareGraphs(
         explained: off.every((error, i) => error <= allowed[i]),
       });
     }
-    onProgress(errors.length, count);
+    if (errors.length % A_DEVICE === 0 || errors.length === specs.length) {
+      (await device()).release(); // and with it a pipeline for each kernel of each graph
+      await onProgress(figuresOf(errors, seed));
+    }
   }
-  const spread = (of: (e: (typeof errors)[number]) => number): Spread => {
+  return figuresOf(errors, seed);
+}
+
+function figuresOf(errors: readonly GraphErrors[], seed: number): GraphFigures {
+  const spread = (of: (e: GraphErrors) => number): Spread => {
     const sorted = errors.map(of).sort((a, b) => a - b);
     return { median: sorted[sorted.length >> 1], largest: sorted.at(-1)! };
   };
@@ -107,7 +117,7 @@ export async function compareGraphs(
     errors.filter((e) => !(e[key] <= limit)).length;
   return {
     graphs: errors.length,
-    nodes: specs.reduce((sum, { steps }) => sum + steps.length, 0),
+    steps: errors.reduce((sum, { spec }) => sum + spec.steps.length, 0),
     seed,
     differences: spread((e) => e.differences).largest,
     value: spread((e) => e.value),

@@ -24,10 +24,10 @@ async function keep(path: string, figures: object): Promise<void> {
 }
 
 if (parts.includes("graphs")) {
-  const figures = await compareGraphs(Number(flags.count), Number(flags.seed), (done, of) =>
-    console.error(`${done} of ${of} graphs`),
-  );
-  await keep("reliability/graphs.json", figures);
+  const figures = await compareGraphs(Number(flags.count), Number(flags.seed), async (so) => {
+    console.error(`${so.graphs} of ${flags.count} graphs`);
+    await keep("reliability/graphs.json", so);
+  });
   console.log(JSON.stringify({ ...figures, worst: undefined }, null, 2));
 }
 

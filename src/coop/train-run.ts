@@ -1,3 +1,4 @@
+import { NonFiniteError } from "../tensor/errors.ts";
 import { free } from "../tensor/index.ts";
 import { accuracyMeter, type Best, earlyStopping } from "./early-stopping.ts";
 import type { Epoch, FitState } from "./epochs.ts";
@@ -98,8 +99,14 @@ export async function runTraining<P>(
     free(best);
     savedAt = performance.now();
   };
+  let kept = from.epoch;
   const onNonFinite = async (state: FitState<P>): Promise<void> => {
     if (state.epoch > from.epoch) await save(state); // what it began with is there already, or nothing to keep
+    kept = state.epoch;
+  };
+  const told = (error: unknown): never => {
+    if (!(error instanceof NonFiniteError) || kept === 0) throw error;
+    throw new NonFiniteError(`${error.message} ${run.dir} holds the state after epoch ${kept}.`, { cause: error });
   };
   const onEpoch = async (state: Epoch<P>): Promise<"stop" | undefined> => {
     const { epoch, loss, learningRate, params } = state;
@@ -126,7 +133,9 @@ export async function runTraining<P>(
     if (done) free(from);
     const last = done
       ? undefined
-      : await fitLearner(learner, examples, recipe, { from, onEpoch, onNonFinite, debugNans: run.debugNans });
+      : await fitLearner(learner, examples, recipe, { from, onEpoch, onNonFinite, debugNans: run.debugNans }).catch(
+          told,
+        );
     const best = stopping?.best;
     return { params: best?.params ?? last!, epochs, keptEpoch: best?.epoch, stopped };
   } finally {
