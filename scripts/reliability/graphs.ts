@@ -22,7 +22,8 @@ export interface GraphFigures {
   readonly over: { readonly value: number; readonly gradient: number; readonly adjoint: number };
   /** Graphs whose values or gradients differ by more than rounding each op explains. */
   readonly unexplained: number;
-  readonly worst: ProgramSpec;
+  /** The graph whose gradient is furthest off, as JSON. */
+  readonly worst: string;
 }
 
 interface Spread {
@@ -120,7 +121,7 @@ export function figuresOf(errors: readonly GraphErrors[], seed: number): GraphFi
     adjoint: spread((e) => e.adjoint),
     over: { value: beyond("value", 1e-5), gradient: beyond("gradient", 1e-3), adjoint: beyond("adjoint", 1e-4) },
     unexplained: errors.filter(({ explained }) => !explained).length,
-    worst: errors.toSorted((a, b) => b.gradient - a.gradient)[0].spec,
+    worst: JSON.stringify(errors.toSorted((a, b) => b.gradient - a.gradient)[0].spec),
   };
 }
 
