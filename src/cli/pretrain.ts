@@ -42,6 +42,7 @@ random ones; with both it begins from random ones, with the model's tokenizer.`,
     checkpointing: { help: "keep only what enters each block for the gradients: less memory, more time" },
     seed: { value: "N", help: "chooses the first weights, the order and the crops (default 1)" },
     "save-every": { value: "N", help: "steps between two checkpoints (default 200)" },
+    "debug-nans": { help: "computes every step op by op too and names the first whose result is not finite; slow" },
     resume: { help: "go on from the last checkpoint in --out, with the same settings" },
   },
   run: runPretrain,
@@ -89,7 +90,16 @@ async function runPretrain(input: Input): Promise<number> {
   const interrupted = onInterrupt("stopping after this step, which is saved");
   const schedule = linearWarmup(warmup, cosine(learningRate, steps - warmup));
   const { state, done, last } = await runPretraining(
-    { config, optimizer, schedule, steps, batchAt: batches.at, clipNorm, recompute: checkpointing },
+    {
+      config,
+      optimizer,
+      schedule,
+      steps,
+      batchAt: batches.at,
+      clipNorm,
+      recompute: checkpointing,
+      debugNans: input.has("debug-nans"),
+    },
     from,
     {
       out,

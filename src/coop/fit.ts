@@ -14,7 +14,15 @@ import {
   treeMap,
 } from "../tensor/index.ts";
 import type { MapTree } from "../tensor/tree.ts";
-import { type Epoch, type FitState, type OnEpoch, runEpochs, type TrainingStep, trainingStep } from "./epochs.ts";
+import {
+  type Epoch,
+  type EpochHooks,
+  type FitState,
+  type OnEpoch,
+  runEpochs,
+  type TrainingStep,
+  trainingStep,
+} from "./epochs.ts";
 import { featureRows } from "./feature-rows.ts";
 import type { PromptBatch, PromptLearner, PromptParams } from "./prompt-learner.ts";
 import { optimizerOf, type Recipe, type StepRecipe } from "./recipe.ts";
@@ -49,9 +57,7 @@ export interface FreshExamples {
 export type Host<P> = MapTree<P, Tensor, Float32Array>;
 
 /** What a training is told of each epoch, and where it begins. */
-export interface FitHooks<P> {
-  /** The loop waits for it, and ends early if it says "stop". */
-  readonly onEpoch?: OnEpoch<P>;
+export interface FitHooks<P> extends EpochHooks<P> {
   /** A state to go on from, which is taken over. */
   readonly from?: FitState<P>;
 }
@@ -68,7 +74,7 @@ export interface LearnerTrainer<P> {
    * Trainings that go on at the same time fill the gaps in which each waits for its losses.
    *
    * @returns the last epoch, whose tensors are the caller's to free
-   * @throws CoopError where the loss stops being finite, naming the step
+   * @throws NonFiniteError where numbers stop being finite, naming the step and the op
    */
   fit(
     examples: Examples | FreshExamples,
@@ -108,7 +114,7 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
   const steps = new Map<number, TrainingStep<P, PromptBatch>>();
 
   return {
-    async fit(examples, run, { onEpoch, from = beginFit(learner, { ...recipe, seed: run.seed }) } = {}) {
+    async fit(examples, run, { from = beginFit(learner, { ...recipe, seed: run.seed }), ...hooks } = {}) {
       const { labels } = examples;
       const size = Math.min(batchSize, labels.length);
       const step = steps.get(size) ?? trainingStep(loss, optimizer, { name: "the CoOp step", limit });
@@ -120,7 +126,7 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
             : rowsOf(examples as Examples, epoch);
         return batchesOf(rows, epochBatches(labels.length, batchSize, run.seed, epoch));
       };
-      const last = await runEpochs(step, from, { ...recipe, epochs: run.epochs }, batches, onEpoch);
+      const last = await runEpochs(step, from, { ...recipe, epochs: run.epochs }, batches, hooks);
       return { ...last, program: step.inspect()[0] };
     },
     free: () => {
@@ -133,7 +139,7 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
  * Fits a learner once (see `learnerTrainer`).
  *
  * @returns the parameters, row-major
- * @throws CoopError where the loss stops being finite, naming the step
+ * @throws NonFiniteError where numbers stop being finite, naming the step and the op
  * @example const { context } = await fitLearner(promptLearner(clip, classNames), examples, { epochs: 50, seed: 1 });
  */
 export async function fitLearner<P>(

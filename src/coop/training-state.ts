@@ -1,6 +1,6 @@
 import { fileBytes } from "../clip/bytes.ts";
 import { openSafetensors, type Safetensors, safetensorsPieces, type TensorToLoad } from "../clip/index.ts";
-import { CoopError, FormatError, InputError } from "../tensor/errors.ts";
+import { FormatError, InputError, NonFiniteError } from "../tensor/errors.ts";
 import { free, type Tensor, upload } from "../tensor/index.ts";
 import { forEachLeaf, treeMap } from "../tensor/tree.ts";
 import { unwritable, writeFileAtomic } from "./atomic.ts";
@@ -28,7 +28,7 @@ const previous = (path: string): string => path.replace(/(\.safetensors)?$/, ".p
  * Writes a tree of float32 tensors as a safetensors file, a tensor at a time; the file that was there becomes
  * `….previous.safetensors`. At no time is there none.
  *
- * @throws CoopError where a number is not finite: then both files are as they were. InputError where it cannot be written
+ * @throws NonFiniteError where a number is not finite: then both files are as they were. InputError where it cannot be written
  * @example await saveTraining("state.safetensors", state, { shots: "16" }, step);
  */
 export async function saveTraining(path: string, state: unknown, settings: Settings, step: number): Promise<void> {
@@ -40,7 +40,7 @@ export async function saveTraining(path: string, state: unknown, settings: Setti
     const load = async () => {
       const values = (await tensor.data()) as Float32Array;
       if (!values.every(Number.isFinite))
-        throw new CoopError(`after step ${step}, ${name} is not finite; lower the learning rate`);
+        throw new NonFiniteError(`after step ${step}, ${name} is not finite; lower the learning rate`);
       return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     };
     entries.push([name, { dtype: "F32", shape: tensor.shape, load }]);

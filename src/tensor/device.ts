@@ -2,6 +2,7 @@ import { recall } from "./choices.ts";
 import { prepareDebug } from "./debugging.ts";
 import { DeviceError, DeviceLostError, OutOfMemoryError } from "./errors.ts";
 import { promptly } from "./promptly.ts";
+import { recallRefused, refusedOn } from "./refused.ts";
 import { type GpuOptions, requestGpu } from "./runtime.ts";
 
 /** Who holds device memory: values at the edge, compiled programs, or the device's own pool and readback ring. */
@@ -40,8 +41,9 @@ export class Device {
 
   constructor(private readonly handle: Gpu) {
     this.gpu = handle.device;
-    this.description = handle.description;
     this.adapter = handle.description.replace(/: .*$/s, "");
+    const refused = [...refusedOn(this.adapter)];
+    this.description = handle.description + (refused.length > 0 ? `; refused kernels: ${refused.join(", ")}` : "");
     this.isSoftware = handle.kind === "software";
     this.subgroupLanes = this.gpu.features.has("subgroups") ? handle.adapterInfo.subgroupMinSize : 0;
     this.maxBindings = Math.min(this.gpu.limits.maxStorageBuffersPerShaderStage, 16);
@@ -276,7 +278,7 @@ let starting: Promise<Device> | undefined;
 export function device(given?: GPUDevice, options: GpuOptions = {}): Promise<Device> {
   if (given || !starting) {
     starting = requestGpu(given ? { device: given } : options).then(async (gpu) => {
-      await Promise.all([recall(), prepareDebug()]);
+      await Promise.all([recall(), recallRefused(), prepareDebug()]);
       current = new Device(gpu);
       return current;
     });

@@ -23,6 +23,11 @@ export class DonatedError extends CoopError {
   override name = "DonatedError";
 }
 
+/** A number that is NaN or infinite where a training needs one to go on with. */
+export class NonFiniteError extends CoopError {
+  override name = "NonFiniteError";
+}
+
 /** No usable WebGPU adapter, or one that lacks what was asked of it. */
 export class DeviceError extends CoopError {
   override name = "DeviceError";
