@@ -52,6 +52,7 @@ export async function explore(target: Target, search: Search): Promise<Explored>
     search.onVerdict?.(verdict, bytes);
   };
 
+  await judge(target, corpus[0]); // what is loaded or compiled at first use is not an input's doing
   for (const bytes of corpus.slice(0, search.inputs)) await give(bytes);
   coverage?.isNew({ keep: true });
   while (inputs < search.inputs) {

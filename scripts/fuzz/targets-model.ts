@@ -41,6 +41,24 @@ const OPEN_CLIP = {
   preprocess_cfg: { mean: [0.4, 0.4, 0.4], std: [0.2, 0.2, 0.2], interpolation: "bicubic", resize_mode: "shortest" },
 };
 
+/** A tokenizer of words with other steps than the usual ones. */
+function withSteps(change: object, model: object = {}): Uint8Array {
+  const usual = wordLevelTokenizerJson(["cat", "dog", "."]) as { model: object };
+  return json({ ...usual, ...change, model: { ...usual.model, ...model } });
+}
+const space = { pattern: { Regex: "\\s+" }, content: " " };
+const STEPS: readonly Uint8Array[] = [
+  withSteps({ pre_tokenizer: { type: "FixedLength", length: 3 } }, { type: "WordPiece", continuing_subword_prefix: "##" }),
+  withSteps({ pre_tokenizer: { type: "Metaspace", replacement: "▁" }, decoder: { type: "Metaspace" } }),
+  withSteps({ pre_tokenizer: { type: "Punctuation" }, decoder: { type: "WordPiece", prefix: "##" } }),
+  withSteps({ pre_tokenizer: { type: "Digits", individual_digits: true }, decoder: { type: "Fuse" } }),
+  withSteps({ pre_tokenizer: { type: "Replace", ...space }, decoder: { type: "Replace", ...space } }),
+  withSteps({ normalizer: { type: "BertNormalizer", lowercase: true }, decoder: { type: "ByteFallback" } }),
+  withSteps({ normalizer: { type: "Prepend", prepend: "▁" }, decoder: { type: "Strip", content: " ", start: 1, stop: 0 } }),
+  withSteps({ normalizer: { type: "Sequence", normalizers: [{ type: "Strip" }, { type: "Replace", ...space }, { type: "NFKD" }, { type: "StripAccents" }] }, decoder: { type: "CTC", pad_token: "<pad>" } }),
+  withSteps({}, { type: "Unigram", unk_id: 0, vocab: [["<pad>", 0], ["cat", -1], ["<|startoftext|>", -2], ["<|endoftext|>", -3]] }),
+]; // biome-ignore format: one tokenizer a row
+
 /** A model's weights with the header alone: every tensor is empty of bytes but for its name and rank. */
 const openAiWeights = (): Uint8Array =>
   writeSafetensors(
@@ -107,7 +125,8 @@ export const MODEL: readonly Target[] = [
   {
     name: "tokenizer",
     files: ["/clip/tokenizer.ts", "/dist/tokenizers.mjs"],
-    seeds: () => [tiny("tokenizer.json"), json(wordLevelTokenizerJson(["cat", "dog", "."])), json(clipTokenizerJson("v\na b\nab c</w>\n")), json(tokenizerJson(tokenizerFiles(MERGES)))].filter((seed) => seed.length < 2 ** 17),
+    seeds: () => [tiny("tokenizer.json"), ...STEPS,
+      json(wordLevelTokenizerJson(["cat", "dog", "."])), json(clipTokenizerJson("v\na b\nab c</w>\n")), json(tokenizerJson(tokenizerFiles(MERGES)))].filter((seed) => seed.length < 2 ** 17),
     mutations: [editJson, editJson, editJson, ...TEXT_MUTATIONS],
     longest: 2 ** 17,
     async parse(bytes) {

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { Coverage } from "./coverage.ts";
 import { type Explored, explore } from "./explore.ts";
 import { type Fault, judge, type Verdict } from "./judge.ts";
+import { randomFrom } from "./random.ts";
 import { TARGETS } from "./targets.ts";
 
 /** What one process is asked to do: search with a target, or give it a file once more. */
@@ -42,12 +43,8 @@ export async function work(job: Job, report: (report: Report) => void): Promise<
   if (!target)
     throw new Error(`there is no target ${job.target}; there are ${TARGETS.map(({ name }) => name).join(", ")}`);
   if (job.replay !== undefined) {
-    await target.seeds({
-      below: () => 0,
-      oneIn: () => false,
-      pick: ([first]) => first,
-      bytes: (n) => new Uint8Array(n),
-    });
+    const [whole] = await target.seeds(randomFrom("replay"));
+    await judge(target, whole); // what is loaded or compiled at first use is not the input's doing
     return report({ kind: "replayed", verdict: await judge(target, new Uint8Array(readFileSync(job.replay))) });
   }
   const corpus = join(job.folder, "corpus");
@@ -92,9 +89,9 @@ export function keep({ folder, target }: Job, fault: Fault, bytes: Uint8Array): 
 
 const hash = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex").slice(0, 12);
 
-/** What faults of one cause have in common: the kind, the message without its numbers and names, and where it was thrown. */
+/** What faults of one cause have in common: their kind, and of a crash where it was thrown and its message but for names and numbers. */
 function signature(kind: Fault, text: string): string {
-  if (kind === "hang" || kind === "memory") return kind;
+  if (kind !== "crash") return kind;
   const [message, ...frames] = text.split("\n");
   return [kind, message.replace(/[^a-zA-Z ]+/g, "").slice(0, 40), ...frames.slice(0, 2)].join("\n");
 }

@@ -1,0 +1,69 @@
+import type { ByteSource } from "../clip/bytes.ts";
+import { crc32 } from "../clip/crc32.ts";
+import { openSafetensors, type Safetensors, writeSafetensors } from "../clip/safetensors.ts";
+import type { TensorToLoad, TensorToStore } from "../clip/safetensors-write.ts";
+import { safetensorsPieces } from "../clip/safetensors-write.ts";
+import { FormatError } from "../tensor/errors.ts";
+
+/*
+ * Safetensors checks how a file is laid out, not the numbers in it: a bit that fell over in one of them is read without
+ * a word. What coop writes carries checksums of them.
+ */
+
+const sealOf = (name: string): string => `crc32 ${name}`;
+const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
+
+/** The bytes of a safetensors file with a CRC-32 of each tensor in its metadata. */
+export function sealedTensors(
+  tensors: readonly (readonly [string, TensorToStore])[],
+  metadata: Readonly<Record<string, string>> = { format: "pt" },
+): Uint8Array {
+  const seals = tensors.map(([name, { data }]) => [sealOf(name), hex(crc32(data))]);
+  return writeSafetensors(tensors, { ...metadata, ...Object.fromEntries(seals) });
+}
+
+/** The bytes of a tensor. FormatError where they are not those that were sealed; files of others have no seals. */
+export async function readSealed(file: Safetensors, name: string): Promise<Uint8Array> {
+  const bytes = await file.read(name);
+  const seal = file.metadata.get(sealOf(name));
+  if (seal !== undefined && seal !== hex(crc32(bytes)))
+    throw new FormatError(
+      `${file.name}: the numbers of "${name}" were changed since they were written: it is damaged.`,
+    );
+  return bytes;
+}
+
+/** The last tensor of a hashed file: the SHA-256 of all bytes before it. */
+const HASH = "sha256";
+
+/** The bytes of a safetensors file that ends with the hash of the rest, one tensor in memory at a time (Node). */
+export async function* hashedPieces(
+  tensors: readonly (readonly [string, TensorToLoad])[],
+  metadata: Readonly<Record<string, string>>,
+): AsyncGenerator<Uint8Array> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  let complete = false;
+  const load = async () => {
+    complete = true;
+    return new Uint8Array(hash.digest());
+  };
+  // bytes come after all wider elements
+  for await (const piece of safetensorsPieces([...tensors, [HASH, { dtype: "U8", shape: [32], load }]], metadata)) {
+    if (!complete) hash.update(piece);
+    yield piece;
+  }
+}
+
+/** Opens what `hashedPieces` made (Node). FormatError where a byte of it is another, or it has no hash. */
+export async function openHashed(source: ByteSource): Promise<Safetensors> {
+  const file = await openSafetensors(source);
+  const stored = file.tensors.get(HASH);
+  const end = source.size - 32;
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  for (let at = 0; at < end; at += 2 ** 20) hash.update(await source.read(at, Math.min(2 ** 20, end - at)));
+  if (stored?.offset !== end || hash.digest().compare(await file.read(HASH)) !== 0)
+    throw new FormatError(`${file.name}: it was changed since it was written, or an older coop wrote it.`);
+  return file;
+}
