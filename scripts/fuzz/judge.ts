@@ -1,4 +1,4 @@
-import { getHeapStatistics } from "node:v8";
+import { GCProfiler, getHeapStatistics } from "node:v8";
 import { CoopError } from "../../src/tensor/errors.ts";
 import { ReadError, type Target } from "./target.ts";
 
@@ -16,12 +16,19 @@ export interface Verdict {
   readonly fault?: { readonly kind: Fault; readonly text: string };
   /** of the processor; wall time where it was too short to be worth measuring */
   readonly milliseconds: number;
-  /** Bytes of heap and buffers that were allocated; 0 where the collector came in between. */
+  /** Bytes of heap and buffers that were allocated, what was not needed any more included; 0 where the collector came. */
   readonly allocated: number;
 }
 
-/** Gives one input to a target and says what came of it. */
-export async function judge(target: Target, bytes: Uint8Array): Promise<Verdict> {
+/**
+ * Gives one input to a target and says what came of it.
+ *
+ * @param collected count as memory what was in use at one time, not all that was allocated. The process must have a small
+ *   young generation, so that the collector comes often
+ */
+export async function judge(target: Target, bytes: Uint8Array, collected = false): Promise<Verdict> {
+  const collector = collected ? new GCProfiler() : undefined;
+  collector?.start();
   const before = inUse();
   const [wall, cpu] = [performance.now(), process.cpuUsage()];
   let error: unknown;
@@ -33,7 +40,8 @@ export async function judge(target: Target, bytes: Uint8Array): Promise<Verdict>
   const took = performance.now() - wall;
   const { user, system } = process.cpuUsage(cpu);
   const milliseconds = took < 200 ? took : Math.min(took, (user + system) / 1000);
-  const allocated = Math.max(0, inUse() - before);
+  const after = collector ? mostInUse(collector) : inUse();
+  const allocated = Math.max(0, after - before);
   const outcome = error === undefined ? "read" : "refused";
   return { outcome, fault: fault(error, bytes, milliseconds, allocated), milliseconds, allocated };
 }
@@ -55,4 +63,11 @@ const describe = (error: unknown): string =>
 function inUse(): number {
   const { used_heap_size, external_memory } = getHeapStatistics();
   return used_heap_size + external_memory;
+}
+
+/** After any of the collections. */
+function mostInUse(collector: GCProfiler): number {
+  const { statistics } = collector.stop();
+  const after = statistics.map(({ afterGC: { heapStatistics: heap } }) => heap.usedHeapSize + heap.externalMemory);
+  return Math.max(inUse(), ...after);
 }

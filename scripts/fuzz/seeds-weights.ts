@@ -39,30 +39,29 @@ const parameter = torch.call(
 );
 const optimizer = torch.call(torch.global("torch.optim", "SGD"), torch.list(matrix), torch.NONE); // biome-ignore format: one row
 
-/** What a checkpoint may hold: state dicts, wrapped ones, modules, what stands beside them. */
-const ROOTS: readonly torch.Code[] = [
-  torch.orderedDict({ "visual.proj": matrix, "visual.conv1.weight": turned, h: half }),
-  torch.dict({ state_dict: torch.orderedDict({ "module.a": matrix, "module.b": half }), epoch: torch.int(50), best: torch.NONE }),
-  torch.dict({ model: torch.dict({ p: parameter }), note: torch.text("é") }),
-  torch.module("clip.CLIP", { visual: torch.module("clip.V", { proj: matrix }), training: torch.FALSE }),
-  torch.dict({ state_dict: torch.dict({ ctx: matrix, token_prefix: half }), optimizer, epoch: torch.int(7) }),
-  torch.dict({ ctx: turned, "prompt_learner.meta_net.linear1.weight": matrix }),
-  torch.dict({ big: torch.int(2 ** 40), list: torch.list(torch.tuple(torch.int(1), torch.text("x"))), w: matrix }),
+/** What a checkpoint may hold: state dicts, wrapped ones, modules, what stands beside them; and how many storages it has. */
+const ROOTS: readonly (readonly [root: torch.Code, storages: number])[] = [
+  [torch.orderedDict({ "visual.proj": matrix, "visual.conv1.weight": turned, h: half }), 2],
+  [torch.dict({ state_dict: torch.orderedDict({ "module.a": matrix, "module.b": half }), epoch: torch.int(50), best: torch.NONE }), 2],
+  [torch.dict({ model: torch.dict({ p: parameter }), note: torch.text("é") }), 1],
+  [torch.module("clip.CLIP", { visual: torch.module("clip.V", { proj: matrix }), training: torch.FALSE }), 1],
+  [torch.dict({ state_dict: torch.dict({ ctx: matrix, token_prefix: half }), optimizer, epoch: torch.int(7) }), 2],
+  [torch.dict({ ctx: turned }), 1],
+  [torch.dict({ big: torch.int(2 ** 40), list: torch.list(torch.tuple(torch.int(1), torch.text("x"))), w: matrix }), 1],
 ]; // biome-ignore format: one root a row
-const STORAGES = { "0": f32(6), "1": new Uint8Array(4) };
 
 /** Whole PyTorch files, in ZIP archives and in the form before. */
 export const torchSeeds = (): Uint8Array[] =>
-  ROOTS.flatMap((root) => [
-    torch.torchZip(root, STORAGES),
-    torch.torchZip(root, STORAGES, { zip64: true, comment: "made to be read" }),
-    torch.torchLegacy(root, { "0": [6, STORAGES["0"]], "1": [2, STORAGES["1"]] }),
-  ]);
+  ROOTS.flatMap(([root, storages]) => {
+    const data = { "0": f32(6), ...(storages > 1 ? { "1": new Uint8Array(4) } : {}) };
+    const counted = Object.fromEntries(Object.entries(data).map(([key, bytes]) => [key, [key === "0" ? 6 : 2, bytes] as [number, Uint8Array]]));
+    return [torch.torchZip(root, data), torch.torchZip(root, data, { zip64: true, comment: "made to be read" }), torch.torchLegacy(root, counted)];
+  }); // biome-ignore format: short
 
 /** Whole pickles. */
 export const pickleSeeds = (): Uint8Array[] => [
-  ...ROOTS.map((root) => torch.pickle(root)),
+  ...ROOTS.map(([root]) => torch.pickle(root)),
   torch.pickle(torch.bytesOf(torch.list(torch.int(1)), "q\x00", "0", "h\x00", [0x94], torch.stackGlobal("torch", "Size")), 4),
   torch.pickle(torch.bytesOf([0x95], torch.u64(4), [0x8c, 1], "a", [0x8e], torch.u64(1), "b", [0x86]), 4),
-  torch.pickle(torch.bytesOf("(", "K\x01", "M\x00\x01", "G", new Uint8Array(8), "U\x01a", "C\x01b", "t1(", "d", "2", [0x85])),
+  torch.pickle(torch.bytesOf("(", "K\x01", "M\x00\x01", "G", new Uint8Array(8), "U\x01a", "C\x01b", "t(1(", "d", "2", [0x87])),
 ]; // biome-ignore format: one pickle a row

@@ -45,7 +45,7 @@ export async function work(job: Job, report: (report: Report) => void): Promise<
   if (job.replay !== undefined) {
     const [whole] = await target.seeds(randomFrom("replay"));
     await judge(target, whole); // what is loaded or compiled at first use is not the input's doing
-    return report({ kind: "replayed", verdict: await judge(target, new Uint8Array(readFileSync(job.replay))) });
+    return report({ kind: "replayed", verdict: await judge(target, new Uint8Array(readFileSync(job.replay)), true) });
   }
   const corpus = join(job.folder, "corpus");
   mkdirSync(corpus, { recursive: true });
@@ -91,6 +91,7 @@ const hash = (bytes: Uint8Array): string => createHash("sha256").update(bytes).d
 
 /** What faults of one cause have in common: their kind, and of a crash where it was thrown and its message but for names and numbers. */
 function signature(kind: Fault, text: string): string {
+  if (kind === "memory") return `${kind} ${Math.ceil(Math.log2(Number.parseInt(text, 10)))}`;
   if (kind !== "crash") return kind;
   const [message, ...frames] = text.split("\n");
   return [kind, message.replace(/[^a-zA-Z ]+/g, "").slice(0, 40), ...frames.slice(0, 2)].join("\n");
