@@ -103,7 +103,10 @@ export const MODEL: readonly Target[] = [
   {
     name: "shard-index",
     files: ["/clip/open-weights.ts"],
-    seeds: () => [json({ metadata: {}, weight_map: { w: "model-1.safetensors", v: "model-2.safetensors" } })],
+    seeds: () => [
+      json({ metadata: {}, weight_map: { w: "model-1.safetensors" } }),
+      json({ weight_map: { w: "model-1.safetensors", v: "model-2.safetensors" } }),
+    ],
     mutations: [editJson, ...TEXT_MUTATIONS],
     async parse(bytes) {
       const opened: string[] = [];
