@@ -72,7 +72,7 @@ const TOKENIZERS: [what: string, json: object, says: RegExp][] = [
   ["an id that is a text", tokenizer({}, { vocab: { cat: "1" } }), /the id of the token "cat" is none/],
   ["an added token without an id", tokenizer({ added_tokens: [{ content: "x" }] }), /lacks its id/],
   ["added tokens that are no list", tokenizer({ added_tokens: {} }), /added_tokens is no list/],
-  ["a Split without a pattern", tokenizer({ pre_tokenizer: step("Split") }), /a Split has no pattern/],
+  ["a Split without a pattern", tokenizer({ pre_tokenizer: step("Split") }), /neither a Regex nor a String/],
   [
     "a pattern that is none",
     tokenizer({ pre_tokenizer: step("Split", { pattern: {} }) }),

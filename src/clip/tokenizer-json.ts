@@ -30,9 +30,7 @@ export function checkTokenizerJson(json: object, name: string): void {
     if (depth > MAX_DEPTH) refuse("it is nested too deeply");
     growth *= growthOf(value, refuse);
     if (growth > MOST_GROWTH) refuse(`it makes texts over ${MOST_GROWTH} times as long`);
-    for (const [key, inner] of Object.entries(value))
-      if (key === "pattern") checkPattern(inner, refuse);
-      else if (value !== model || key !== "vocab") visit(inner, depth + 1);
+    for (const [key, inner] of Object.entries(value)) if (value !== model || key !== "vocab") visit(inner, depth + 1);
   };
   visit(json, 0);
 }
@@ -43,7 +41,7 @@ const isId = (value: unknown): boolean =>
 /** How many times as long a step of the tokenizer may make a text. */
 function growthOf(step: object, refuse: (why: string) => never): number {
   const { type, pattern, content = "", prepend = "", length, max_input_chars_per_word: longest = 100 } = step as Step;
-  if ((type === "Split" || type === "Replace") && pattern === undefined) refuse(`a ${type} has no pattern`);
+  if (type === "Split" || type === "Replace") checkPattern(pattern, refuse);
   if (type === "FixedLength" && !(Number.isInteger(length) && (length as number) > 0))
     refuse(`the length of a ${type} is no whole number above 0`);
   if (type === "WordPiece" && !(typeof longest === "number" && longest <= 1000))
@@ -59,10 +57,10 @@ type Step = Readonly<
 >;
 
 function checkPattern(pattern: unknown, refuse: (why: string) => never): void {
-  const { Regex, String: text } = Object(pattern) as { Regex?: unknown; String?: unknown };
-  if (typeof pattern === "string" || (typeof text === "string" && Regex === undefined)) return;
-  const regex = typeof Regex === "string" ? Regex : refuse("a pattern is neither a Regex nor a String");
-  if (canTakeForever(regex))
+  const { Regex: regex, String: text } = Object(pattern) as { Regex?: unknown; String?: unknown };
+  if (typeof text === "string" && regex === undefined) return;
+  if (typeof regex !== "string") refuse("a pattern of it is neither a Regex nor a String");
+  else if (canTakeForever(regex))
     refuse(`the pattern ${JSON.stringify(regex.slice(0, 80))} can take for ever on some texts`);
 }
 
