@@ -70,6 +70,7 @@ const TOKENIZERS: [what: string, json: object, says: RegExp][] = [
   ["a negative id", tokenizer({}, { vocab: { cat: -1 } }), /the id of the token "cat" is none/],
   ["an id of a half", tokenizer({}, { vocab: { cat: 0.5 } }), /the id of the token "cat" is none/],
   ["an id that is a text", tokenizer({}, { vocab: { cat: "1" } }), /the id of the token "cat" is none/],
+  ["an id of a billion", tokenizer({ added_tokens: [{ id: 1e9, content: "x" }] }), /lacks its id/],
   ["an added token without an id", tokenizer({ added_tokens: [{ content: "x" }] }), /lacks its id/],
   ["added tokens that are no list", tokenizer({ added_tokens: {} }), /added_tokens is no list/],
   ["a Split without a pattern", tokenizer({ pre_tokenizer: step("Split") }), /neither a Regex nor a String/],

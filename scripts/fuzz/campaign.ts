@@ -34,7 +34,7 @@ export interface Finding {
 /** An input gets so long by the clock before its process is ended and it is given once more, alone. */
 const PATIENCE = 5000;
 const REPLAY_PATIENCE = 30_000;
-const MOST_FINDINGS = 20;
+const MOST_ROUNDS = 5;
 /** What an input allocates is known where the collector does not come in between; what it needs, where it does. */
 const HEAP = { search: ["--max-old-space-size=512", "--max-semi-space-size=64"], replay: ["--max-semi-space-size=1"] };
 
@@ -47,7 +47,7 @@ export async function campaign(job: Job): Promise<Outcome> {
   const findings: Finding[] = [];
   const parts: Done[] = [];
   let inputs = 0;
-  for (let round = 0; inputs < job.inputs && findings.length < MOST_FINDINGS; round++) {
+  for (let round = 0; inputs < job.inputs && round < MOST_ROUNDS; round++) {
     const seed = round === 0 ? job.seed : `${job.seed}.${round}`;
     const ended = await oneProcess({ ...job, seed, inputs: job.inputs - inputs }, findings);
     inputs += ended.inputs;
@@ -104,7 +104,7 @@ async function oneProcess(
   clearInterval(watch);
   if (code === 70) throw new Error(`the target ${job.target} could not be searched`);
   if (done) return { inputs: job.inputs, done };
-  return { inputs: Math.max(inputs, 1), fault: hung ? "hang" : "crash" };
+  return { inputs: Math.max(inputs, Number(inputAtHand(job).number)), fault: hung ? "hang" : "crash" };
 }
 
 /** Gives a target a file once more, in a process of its own; undefined where nothing is wrong with it. */

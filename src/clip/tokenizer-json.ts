@@ -2,6 +2,8 @@ import { FormatError } from "../tensor/errors.ts";
 
 /** A pattern may repeat so many things, one after another, as often as they come: what it takes grows with that power. */
 const MOST_REPEATS = 3;
+/** The library goes through all ids up to the largest. */
+const MOST_TOKENS = 2 ** 20;
 const MAX_DEPTH = 64;
 const MOST_GROWTH = 1024;
 
@@ -36,7 +38,7 @@ export function checkTokenizerJson(json: object, name: string): void {
 }
 
 const isId = (value: unknown): boolean =>
-  Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < MOST_TOKENS;
 
 /** How many times as long a step of the tokenizer may make a text. */
 function growthOf(step: object, refuse: (why: string) => never): number {
