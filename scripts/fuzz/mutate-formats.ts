@@ -25,12 +25,61 @@ export const editSafetensorsHeader: Mutation = (bytes, random) => {
 
 /** Fields of the records in a ZIP archive: signature, then offset and width of each. */
 const ZIP_FIELDS: readonly (readonly [number, readonly (readonly [offset: number, width: number])[]])[] = [
-  [0x02014b50, [[8, 2], [10, 2], [20, 4], [24, 4], [28, 2], [30, 2], [32, 2], [42, 4], [46, 2]]],
-  [0x04034b50, [[6, 2], [8, 2], [18, 4], [22, 4], [26, 2], [28, 2]]],
-  [0x06054b50, [[8, 2], [10, 2], [12, 4], [16, 4], [20, 2]]],
-  [0x06064b50, [[24, 4], [32, 4], [36, 4], [40, 4], [44, 4], [48, 4], [52, 4]]],
-  [0x07064b50, [[8, 4], [12, 4]]],
-]; // biome-ignore format: one record a row
+  [
+    0x02014b50,
+    [
+      [8, 2],
+      [10, 2],
+      [20, 4],
+      [24, 4],
+      [28, 2],
+      [30, 2],
+      [32, 2],
+      [42, 4],
+      [46, 2],
+    ],
+  ],
+  [
+    0x04034b50,
+    [
+      [6, 2],
+      [8, 2],
+      [18, 4],
+      [22, 4],
+      [26, 2],
+      [28, 2],
+    ],
+  ],
+  [
+    0x06054b50,
+    [
+      [8, 2],
+      [10, 2],
+      [12, 4],
+      [16, 4],
+      [20, 2],
+    ],
+  ],
+  [
+    0x06064b50,
+    [
+      [24, 4],
+      [32, 4],
+      [36, 4],
+      [40, 4],
+      [44, 4],
+      [48, 4],
+      [52, 4],
+    ],
+  ],
+  [
+    0x07064b50,
+    [
+      [8, 4],
+      [12, 4],
+    ],
+  ],
+];
 
 export const editZipField: Mutation = (bytes, random) => {
   const copy = Buffer.from(bytes);
@@ -87,6 +136,12 @@ export const editPngChunk: Mutation = (bytes, random, other) => {
   ends.writeUInt32BE(data.length, 0);
   ends.writeUInt32BE(crc32(content) >>> 0, 4);
   return new Uint8Array(
-    Buffer.concat([copy.subarray(0, at), ends.subarray(0, 4), content, ends.subarray(4), copy.subarray(at + 12 + length)]),
-  ); // biome-ignore format: one row
+    Buffer.concat([
+      copy.subarray(0, at),
+      ends.subarray(0, 4),
+      content,
+      ends.subarray(4),
+      copy.subarray(at + 12 + length),
+    ]),
+  );
 };

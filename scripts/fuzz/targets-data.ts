@@ -51,11 +51,27 @@ const TAR = archive(
 );
 /** Official lists with all their files in one text, one after another under their names. */
 const OFFICIAL = [
-  ["pets", PETS, "# annotations/trainval.txt\nAbyssinian_100 1 1 1\nboxer_7 2 2 1\n# annotations/test.txt\nboxer_8 2 2 1\n"],
-  ["sun", SUN, "# ClassName.txt\n/a/airplane_cabin\n# Training_01.txt\n/a/airplane_cabin/sun_1.jpg\n# Testing_01.txt\n/a/airplane_cabin/sun_2.jpg\n"],
-  ["ucf", UCF, "# ucfTrainTestlist/classInd.txt\n1 ApplyEyeMakeup\n# ucfTrainTestlist/trainlist01.txt\nApplyEyeMakeup/v_g08_c01.avi 1\n# ucfTrainTestlist/testlist01.txt\nApplyEyeMakeup/v_g01_c01.avi\n"],
-  ["aircraft", AIRCRAFT, "# variants.txt\n707-320\n# images_variant_train.txt\n1025794 707-320\n# images_variant_val.txt\n2 707-320\n# images_variant_test.txt\n3 707-320\n"],
-] as const; // biome-ignore format: one list a row
+  [
+    "pets",
+    PETS,
+    "# annotations/trainval.txt\nAbyssinian_100 1 1 1\nboxer_7 2 2 1\n# annotations/test.txt\nboxer_8 2 2 1\n",
+  ],
+  [
+    "sun",
+    SUN,
+    "# ClassName.txt\n/a/airplane_cabin\n# Training_01.txt\n/a/airplane_cabin/sun_1.jpg\n# Testing_01.txt\n/a/airplane_cabin/sun_2.jpg\n",
+  ],
+  [
+    "ucf",
+    UCF,
+    "# ucfTrainTestlist/classInd.txt\n1 ApplyEyeMakeup\n# ucfTrainTestlist/trainlist01.txt\nApplyEyeMakeup/v_g08_c01.avi 1\n# ucfTrainTestlist/testlist01.txt\nApplyEyeMakeup/v_g01_c01.avi\n",
+  ],
+  [
+    "aircraft",
+    AIRCRAFT,
+    "# variants.txt\n707-320\n# images_variant_train.txt\n1025794 707-320\n# images_variant_val.txt\n2 707-320\n# images_variant_test.txt\n3 707-320\n",
+  ],
+] as const;
 const noWalk: Walk = { root: "/", skipped: { hidden: 0, others: 0, links: 0 }, list: async () => ({ folders: [], pictures: [] }), pictures: async () => [] }; // biome-ignore format: one row
 
 /** Lists of pictures. */
@@ -78,7 +94,12 @@ export const DATA: readonly Target[] = [
     mutations: [...BYTE_MUTATIONS, ...TEXT_MUTATIONS],
     async parse(bytes) {
       const [name, ...lines] = textOf(bytes).split("\n");
-      const parts = new Map(lines.join("\n").split(/^# /m).map((part) => [part.split("\n")[0], part.slice(part.indexOf("\n") + 1)] as const));
+      const parts = new Map(
+        lines
+          .join("\n")
+          .split(/^# /m)
+          .map((part) => [part.split("\n")[0], part.slice(part.indexOf("\n") + 1)] as const),
+      );
       const [, lists] = OFFICIAL.find(([known]) => known === name) ?? OFFICIAL[0];
       const found = await lists.read({ walk: noWalk, text: async (file) => parts.get(file) ?? "" });
       for (const { path } of [...found.train, ...found.val, ...found.test]) refuseOutside(path);
@@ -129,7 +150,7 @@ export const DATA: readonly Target[] = [
         if (offset + size > bytes.length) throw new Error(`a member of ${size} bytes at ${offset}`);
     },
   },
-]; // biome-ignore format: lists in one row
+];
 
 function refuseOutside(path: string): void {
   if (path.startsWith("/") || path.split(/[/\\]/).includes(".."))

@@ -48,16 +48,40 @@ function withSteps(change: object, model: object = {}): Uint8Array {
 }
 const space = { pattern: { Regex: "\\s+" }, content: " " };
 const STEPS: readonly Uint8Array[] = [
-  withSteps({ pre_tokenizer: { type: "FixedLength", length: 3 } }, { type: "WordPiece", continuing_subword_prefix: "##" }),
+  withSteps(
+    { pre_tokenizer: { type: "FixedLength", length: 3 } },
+    { type: "WordPiece", continuing_subword_prefix: "##" },
+  ),
   withSteps({ pre_tokenizer: { type: "Metaspace", replacement: "▁" }, decoder: { type: "Metaspace" } }),
   withSteps({ pre_tokenizer: { type: "Punctuation" }, decoder: { type: "WordPiece", prefix: "##" } }),
   withSteps({ pre_tokenizer: { type: "Digits", individual_digits: true }, decoder: { type: "Fuse" } }),
   withSteps({ pre_tokenizer: { type: "Replace", ...space }, decoder: { type: "Replace", ...space } }),
   withSteps({ normalizer: { type: "BertNormalizer", lowercase: true }, decoder: { type: "ByteFallback" } }),
-  withSteps({ normalizer: { type: "Prepend", prepend: "▁" }, decoder: { type: "Strip", content: " ", start: 1, stop: 0 } }),
-  withSteps({ normalizer: { type: "Sequence", normalizers: [{ type: "Strip" }, { type: "Replace", ...space }, { type: "NFKD" }, { type: "StripAccents" }] }, decoder: { type: "CTC", pad_token: "<pad>" } }),
-  withSteps({}, { type: "Unigram", unk_id: 0, vocab: [["<pad>", 0], ["cat", -1], ["<|startoftext|>", -2], ["<|endoftext|>", -3]] }),
-]; // biome-ignore format: one tokenizer a row
+  withSteps({
+    normalizer: { type: "Prepend", prepend: "▁" },
+    decoder: { type: "Strip", content: " ", start: 1, stop: 0 },
+  }),
+  withSteps({
+    normalizer: {
+      type: "Sequence",
+      normalizers: [{ type: "Strip" }, { type: "Replace", ...space }, { type: "NFKD" }, { type: "StripAccents" }],
+    },
+    decoder: { type: "CTC", pad_token: "<pad>" },
+  }),
+  withSteps(
+    {},
+    {
+      type: "Unigram",
+      unk_id: 0,
+      vocab: [
+        ["<pad>", 0],
+        ["cat", -1],
+        ["<|startoftext|>", -2],
+        ["<|endoftext|>", -3],
+      ],
+    },
+  ),
+];
 
 /** A model's weights with the header alone: every tensor is empty of bytes but for its name and rank. */
 const openAiWeights = (): Uint8Array =>
@@ -76,7 +100,12 @@ export const MODEL: readonly Target[] = [
   {
     name: "config",
     files: ["/clip/config.ts", "/clip/open-clip-config.ts", "/clip/preprocess.ts", "/clip/read-file.ts"],
-    seeds: () => [tiny("config.json"), tiny("preprocessor_config.json"), json(OPEN_CLIP), json({ model_type: "clip", text_config: {}, vision_config: {} })],
+    seeds: () => [
+      tiny("config.json"),
+      tiny("preprocessor_config.json"),
+      json(OPEN_CLIP),
+      json({ model_type: "clip", text_config: {}, vision_config: {} }),
+    ],
     mutations: [editJson, editJson, editJson, ...TEXT_MUTATIONS],
     async parse(bytes) {
       const value = await readJson(oneFile("config.json", bytes), "config.json");
@@ -128,8 +157,14 @@ export const MODEL: readonly Target[] = [
   {
     name: "tokenizer",
     files: ["/clip/tokenizer.ts", "/dist/tokenizers.mjs"],
-    seeds: () => [tiny("tokenizer.json"), ...STEPS,
-      json(wordLevelTokenizerJson(["cat", "dog", "."])), json(clipTokenizerJson("v\na b\nab c</w>\n")), json(tokenizerJson(tokenizerFiles(MERGES)))].filter((seed) => seed.length < 2 ** 17),
+    seeds: () =>
+      [
+        tiny("tokenizer.json"),
+        ...STEPS,
+        json(wordLevelTokenizerJson(["cat", "dog", "."])),
+        json(clipTokenizerJson("v\na b\nab c</w>\n")),
+        json(tokenizerJson(tokenizerFiles(MERGES))),
+      ].filter((seed) => seed.length < 2 ** 17),
     mutations: [editJson, editJson, editJson, ...TEXT_MUTATIONS],
     longest: 2 ** 17,
     async parse(bytes) {
@@ -137,7 +172,8 @@ export const MODEL: readonly Target[] = [
       const tokenizer = await loadTokenizer(text!);
       for (const text of TEXTS) {
         const { ids } = tokenizer.tokenize([text], { truncate: true });
-        if (!ids.every((id) => id >= 0 && id < tokenizer.vocabularySize)) throw new Error(`ids ${[...ids].slice(0, 9)}`);
+        if (!ids.every((id) => id >= 0 && id < tokenizer.vocabularySize))
+          throw new Error(`ids ${[...ids].slice(0, 9)}`);
         tokenizer.decode(ids.subarray(0, 9));
       }
     },
@@ -158,7 +194,9 @@ export const MODEL: readonly Target[] = [
     files: ["/clip/clean-text.ts", "/clip/word-tokenizer.ts", "/clip/tokenizer.ts", "/dist/tokenizers.mjs"],
     // UTF-16 as it lies in memory, halves of surrogate pairs and all
     seeds: (random) =>
-      fc.sample(anyText, { numRuns: 60, seed: random.below(2 ** 31) }).map((text) => new Uint8Array(Buffer.from(text, "utf16le"))),
+      fc
+        .sample(anyText, { numRuns: 60, seed: random.below(2 ** 31) })
+        .map((text) => new Uint8Array(Buffer.from(text, "utf16le"))),
     mutations: BYTE_MUTATIONS,
     async parse(bytes) {
       words ??= loadTokenizer(textOf(tiny("tokenizer.json")));
@@ -171,4 +209,4 @@ export const MODEL: readonly Target[] = [
       own.decode(own.tokenize([text]).ids);
     },
   },
-]; // biome-ignore format: seeds in one row
+];

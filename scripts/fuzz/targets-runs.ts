@@ -14,7 +14,7 @@ import {
 import { BYTE_MUTATIONS, TEXT_MUTATIONS } from "./mutate-bytes.ts";
 import { editSafetensorsHeader } from "./mutate-formats.ts";
 import { editJson, editJsonLine } from "./mutate-json.ts";
-import { type Target, textOf, utf8, watched } from "./target.ts"; // biome-ignore format: one row
+import { type Target, textOf, utf8, watched } from "./target.ts";
 
 const sha256 = "ab".repeat(32);
 const score = { correct: 7, total: 9 };
@@ -22,23 +22,59 @@ const CONFIG: RunConfig = {
   model: { name: "openai/clip-vit-base-patch32", revision: null, sha256 },
   classes: ["tabby cat", "Ünïcode 名前", "dog"],
   options: { contextTokens: 2, tokenDim: 4, position: "end", classSpecific: false, initText: "a photo" },
-  recipe: { shots: 16, epochs: 50, batchSize: 32, learningRate: 0.002, warmupLearningRate: 1e-5, momentum: 0.9, weightDecay: 5e-4, seed: 1, augmentation: "none" },
+  recipe: {
+    shots: 16,
+    epochs: 50,
+    batchSize: 32,
+    learningRate: 0.002,
+    warmupLearningRate: 1e-5,
+    momentum: 0.9,
+    weightDecay: 5e-4,
+    seed: 1,
+    augmentation: "none",
+  },
   metrics: { zeroShot: { ...score, templates: ["a photo of a {}."] }, probe: { ...score, C: 1 }, coop: score },
   versions: { coop: "0.1.0" },
-}; // biome-ignore format: one field a row
+};
 const items = ["a/1.jpg", "b/2.jpg"].map((path, label) => ({ path, label, className: CONFIG.classes[label] }));
 const floats = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => i / 8);
 
 const RESULT = {
-  id: "x", work: "w", dataset: { name: "d", fingerprint: "f" }, model: { name: "m", sha256 }, method: { name: "coop", kind: "coop", options: { epochs: 3 } },
-  classes: "base", shots: 1, seed: 1, labelNoise: 0, accuracy: 0.5, correct: 1, total: 2, newClasses: score, shifts: { v2: score },
-  loss: 1.5, steps: 10, step: null, found: {}, seconds: 3, coop: "0.1.0", adapter: "cpu",
-}; // biome-ignore format: short
+  id: "x",
+  work: "w",
+  dataset: { name: "d", fingerprint: "f" },
+  model: { name: "m", sha256 },
+  method: { name: "coop", kind: "coop", options: { epochs: 3 } },
+  classes: "base",
+  shots: 1,
+  seed: 1,
+  labelNoise: 0,
+  accuracy: 0.5,
+  correct: 1,
+  total: 2,
+  newClasses: score,
+  shifts: { v2: score },
+  loss: 1.5,
+  steps: 10,
+  step: null,
+  found: {},
+  seconds: 3,
+  coop: "0.1.0",
+  adapter: "cpu",
+};
 const SPEC = {
-  name: "ours", models: ["tiny-clip"], datasets: [{ name: "eurosat", source: "data", template: "a {}.", shifts: { v2: "other" } }],
-  shots: [1, 2], seeds: [1], methods: [{ name: "zero", kind: "zero-shot" }, { name: "coop", kind: "coop", options: { contextTokens: 4 } }],
-  baseToNew: { shots: [2], methods: ["coop"] }, labelNoise: { fractions: [0.25], shots: [2] },
-}; // biome-ignore format: short
+  name: "ours",
+  models: ["tiny-clip"],
+  datasets: [{ name: "eurosat", source: "data", template: "a {}.", shifts: { v2: "other" } }],
+  shots: [1, 2],
+  seeds: [1],
+  methods: [
+    { name: "zero", kind: "zero-shot" },
+    { name: "coop", kind: "coop", options: { contextTokens: 4 } },
+  ],
+  baseToNew: { shots: [2], methods: ["coop"] },
+  labelNoise: { fractions: [0.25], shots: [2] },
+};
 
 /** What `coop train`, `coop bench` and `coop index` write and read again. */
 export const RUNS: readonly Target[] = [
@@ -65,17 +101,30 @@ export const RUNS: readonly Target[] = [
     files: ["/coop/run-files.ts", "/coop/json-fields.ts"],
     seeds: () => [
       utf8(splitsJson({ seed: 1, shots: 16, layout: "flat", train: items, val: [], test: items })),
-      utf8(metricsJsonl([1, 2].map((epoch) => ({ epoch, loss: 1 / epoch, learningRate: 0.002, heldOutAccuracy: 0.5 })))),
+      utf8(
+        metricsJsonl([1, 2].map((epoch) => ({ epoch, loss: 1 / epoch, learningRate: 0.002, heldOutAccuracy: 0.5 }))),
+      ),
     ],
     mutations: [editJson, editJson, editJsonLine, ...TEXT_MUTATIONS],
-    parse: async (bytes) => (/^\s*\{\s*"epoch"/.test(textOf(bytes)) ? parseMetricsJsonl(textOf(bytes)) : parseSplits(textOf(bytes))),
+    parse: async (bytes) =>
+      /^\s*\{\s*"epoch"/.test(textOf(bytes)) ? parseMetricsJsonl(textOf(bytes)) : parseSplits(textOf(bytes)),
   },
   {
     name: "experiments",
-    files: ["/experiments/spec.ts", "/experiments/results.ts", "/coop/json-fields.ts", "/experiments/method-coop.ts", "/coop/near.ts"],
-    seeds: () => [utf8(JSON.stringify(SPEC)), utf8(`${JSON.stringify(RESULT)}\n${JSON.stringify({ ...RESULT, id: "y" })}\n`)],
+    files: [
+      "/experiments/spec.ts",
+      "/experiments/results.ts",
+      "/coop/json-fields.ts",
+      "/experiments/method-coop.ts",
+      "/coop/near.ts",
+    ],
+    seeds: () => [
+      utf8(JSON.stringify(SPEC)),
+      utf8(`${JSON.stringify(RESULT)}\n${JSON.stringify({ ...RESULT, id: "y" })}\n`),
+    ],
     mutations: [editJson, editJson, editJsonLine, ...TEXT_MUTATIONS],
-    parse: async (bytes) => (/^\s*\{\s*"id"/.test(textOf(bytes)) ? parseResults(textOf(bytes)) : parseSpec(textOf(bytes))),
+    parse: async (bytes) =>
+      /^\s*\{\s*"id"/.test(textOf(bytes)) ? parseResults(textOf(bytes)) : parseSpec(textOf(bytes)),
   },
   {
     name: "feature-index",
@@ -95,4 +144,4 @@ export const RUNS: readonly Target[] = [
     mutations: [...BYTE_MUTATIONS, ...TEXT_MUTATIONS],
     parse: async (bytes) => parseLabelSet(textOf(bytes)),
   },
-]; // biome-ignore format: seeds in one row
+];

@@ -20,7 +20,9 @@ export const WEIGHTS: readonly Target[] = [
     async parse(bytes) {
       const file = await openSafetensors(watched(bytes));
       const tensors = await Promise.all(
-        [...file.tensors].map(async ([name, { dtype, shape }]) => [name, { dtype, shape, data: await file.read(name) }] as const),
+        [...file.tensors].map(
+          async ([name, { dtype, shape }]) => [name, { dtype, shape, data: await file.read(name) }] as const,
+        ),
       );
       // what was accepted is written and read again
       const again = await openSafetensors(watched(writeSafetensors(tensors, file.metadata)));
@@ -33,7 +35,15 @@ export const WEIGHTS: readonly Target[] = [
   },
   {
     name: "torch",
-    files: ["/clip/torch-file.ts", "/clip/torch-legacy.ts", "/clip/torch-names.ts", "/clip/torch-values.ts", "/clip/pickle.ts", "/clip/zip.ts", "/clip/strided.ts"],
+    files: [
+      "/clip/torch-file.ts",
+      "/clip/torch-legacy.ts",
+      "/clip/torch-names.ts",
+      "/clip/torch-values.ts",
+      "/clip/pickle.ts",
+      "/clip/zip.ts",
+      "/clip/strided.ts",
+    ],
     seeds: torchSeeds,
     mutations: [editZipField],
     async parse(bytes) {
@@ -70,4 +80,4 @@ export const WEIGHTS: readonly Target[] = [
     parse: async (bytes) =>
       parsePickle(bytes, "input", torchRules(bytes.length % 2 === 0 ? new Set() : undefined).rules),
   },
-]; // biome-ignore format: names in one row
+];
