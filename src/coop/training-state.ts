@@ -1,9 +1,10 @@
 import { fileBytes } from "../clip/bytes.ts";
-import { openSafetensors, type Safetensors, safetensorsPieces, type TensorToLoad } from "../clip/index.ts";
+import type { Safetensors, TensorToLoad } from "../clip/index.ts";
 import { FormatError, InputError, NonFiniteError } from "../tensor/errors.ts";
 import { free, type Tensor, upload } from "../tensor/index.ts";
 import { forEachLeaf, treeMap } from "../tensor/tree.ts";
 import { unwritable, writeFileAtomic } from "./atomic.ts";
+import { hashedPieces, openHashed } from "./hashed-tensors.ts";
 
 /** Settings that a checkpoint must agree on with the run that goes on from it. */
 export type Settings = Readonly<Record<string, string>>;
@@ -25,7 +26,7 @@ const PIECE = 2 ** 22; // bytes on the host at a time, a multiple of 4
 const previous = (path: string): string => path.replace(/(\.safetensors)?$/, ".previous.safetensors");
 
 /**
- * Writes a tree of float32 tensors as a safetensors file, a tensor at a time; the file that was there becomes
+ * Writes a tree of float32 tensors as a safetensors file that ends with its own hash, a tensor at a time; the file that was there becomes
  * `….previous.safetensors`. At no time is there none.
  *
  * @throws NonFiniteError where a number is not finite: then both files are as they were. InputError where it cannot be written
@@ -47,7 +48,7 @@ export async function saveTraining(path: string, state: unknown, settings: Setti
   });
   const next = path.replace(/(\.safetensors)?$/, ".next.safetensors");
   await makeFolder(dirname(path));
-  await writeFileAtomic(next, safetensorsPieces(entries, { ...settings, step: String(step) }));
+  await writeFileAtomic(next, hashedPieces(entries, { ...settings, step: String(step) }));
   await rename(path, previous(path)).catch(ignoreMissing);
   await rename(next, path).catch((error) => Promise.reject(unwritable(path, error)));
 }
@@ -77,7 +78,7 @@ export async function loadTraining<State>(
     if (!(await stat(file).catch(() => undefined))) continue;
     const source = await fileBytes(file);
     try {
-      const checkpoint = await openSafetensors(source);
+      const checkpoint = await openHashed(source);
       refuseOthers(file, Object.fromEntries(checkpoint.metadata), settings);
       return { state: await loadState(checkpoint, like), step: Number(checkpoint.metadata.get("step")), file };
     } catch (error) {
