@@ -23,6 +23,8 @@ const PIECE = 2 ** 22; // bytes on the host at a time, a multiple of 4
 
 /** The checkpoint before the last one. */
 const previous = (path: string): string => path.replace(/(\.safetensors)?$/, ".previous.safetensors");
+/** The checkpoint that is about to be the last one: whole, but not yet in its place. */
+const next = (path: string): string => path.replace(/(\.safetensors)?$/, ".next.safetensors");
 
 /**
  * Writes a tree of float32 tensors as a safetensors file, a tensor at a time; the file that was there becomes
@@ -45,11 +47,10 @@ export async function saveTraining(path: string, state: unknown, settings: Setti
     };
     entries.push([name, { dtype: "F32", shape: tensor.shape, load }]);
   });
-  const next = path.replace(/(\.safetensors)?$/, ".next.safetensors");
   await makeFolder(dirname(path));
-  await writeFileAtomic(next, safetensorsPieces(entries, { ...settings, step: String(step) }));
+  await writeFileAtomic(next(path), safetensorsPieces(entries, { ...settings, step: String(step) }));
   await rename(path, previous(path)).catch(ignoreMissing);
-  await rename(next, path).catch((error) => Promise.reject(unwritable(path, error)));
+  await rename(next(path), path).catch((error) => Promise.reject(unwritable(path, error)));
 }
 
 /** Makes a folder and those above it. InputError where it cannot be made. */
@@ -59,7 +60,8 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Reads what `saveTraining` wrote; where the last file is damaged or missing, the one before it.
+ * Reads what `saveTraining` wrote; where the last file is damaged or missing, one that was about to take
+ * its place when the process was killed, or the one before it.
  *
  * @param like a state of the same structure; its values are not read
  * @returns undefined where there is no checkpoint
@@ -73,7 +75,7 @@ export async function loadTraining<State>(
 ): Promise<SavedTraining<State> | undefined> {
   const { stat } = await import("node:fs/promises");
   let failure: unknown;
-  for (const file of [path, previous(path)]) {
+  for (const file of [path, next(path), previous(path)]) {
     if (!(await stat(file).catch(() => undefined))) continue;
     const source = await fileBytes(file);
     try {
