@@ -4,7 +4,7 @@
 import "../test/gpu-settings.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { makeFolder } from "../src/coop/training-state.ts";
@@ -33,15 +33,16 @@ try {
       `${found.journey}: ${found.kills} kills, ${found.killsInWrites} of them at one of ${found.operations} operations on files, ` +
         `${found.failures} failures of the disk, ${found.finished} times gone on with to the same end, in ${found.seconds} s`,
     );
+    await makeFolder(dirname(flags.out));
+    const outcome = { seed, node: process.version, kills: killsOf(findings), journeys: findings };
+    await writeFileAtomic(flags.out, `${JSON.stringify(outcome, null, 2)}\n`);
   }
 } finally {
   stop();
 }
 await rm(root, { recursive: true, force: true }); // where something is wrong, it stays to be looked at
-await makeFolder("reliability");
-const kills = findings.reduce((sum, found) => sum + found.kills, 0);
-await writeFileAtomic(
-  flags.out,
-  `${JSON.stringify({ seed, node: process.version, kills, journeys: findings }, null, 2)}\n`,
-);
-console.log(`${kills} kills, no file half, no other end`);
+console.log(`${killsOf(findings)} kills, no file half, no other end`);
+
+function killsOf(all: readonly Findings[]): number {
+  return all.reduce((sum, { kills }) => sum + kills, 0);
+}

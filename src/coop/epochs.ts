@@ -20,6 +20,9 @@ export interface Epoch<P> extends FitState<P> {
   readonly learningRate: number;
 }
 
+/** Milliseconds after which a loop of steps, none of which waits, lets others have a turn. */
+const BREATH = 50;
+
 /** What is to happen after an epoch. */
 export type OnEpoch<P> = (epoch: Epoch<P>) => Promise<"stop" | undefined | void> | "stop" | undefined | void;
 
@@ -74,11 +77,16 @@ export async function runEpochs<P, Batch>(
     while (epoch < epochs) {
       const rate = coopLearningRate(epoch, { epochs, learningRate, warmupLearningRate });
       const losses: Promise<number>[] = [];
+      let breathed = performance.now();
       for (const batch of await batches(epoch)) {
         const [updated, state, loss] = step(params, optimizer, batch, rate);
         [params, optimizer] = [updated, state];
         losses.push(loss.item().finally(() => loss.free()));
         free(batch);
+        if (performance.now() - breathed > BREATH) {
+          await new Promise((resolve) => setTimeout(resolve)); // Ctrl-C, a page's messages
+          breathed = performance.now();
+        }
       }
       epoch++;
       const values = await Promise.all(losses);
