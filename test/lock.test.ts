@@ -1,10 +1,11 @@
 // A place that is written to for long belongs to one process.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { download, type FileDelivery } from "../src/clip/download-node.ts";
 import { startOf } from "../src/clip/processes-node.ts";
 import { lockFile, lockFolder } from "../src/coop/lock.ts";
 import { InputError } from "../src/tensor/errors.ts";
@@ -83,4 +84,17 @@ test("a folder that the lock made goes with it, a file's lock lies beside it, an
   await (await lockFile(join(dir, "index2"))).release();
   await beside.release();
   assert.deepEqual(readdirSync(dir), []);
+});
+
+test("waiting for another's download trusts no clock that can be set", TIMEOUT, async (t) => {
+  const target = join(scratch(t), "model");
+  const lock = `${target}.coop.lock`;
+  writeFileSync(lock, `${hostname()} ${process.ppid} ${await startOf(process.ppid)} 0.5`);
+  for (const when of [0, 4_000_000_000]) {
+    utimesSync(lock, when, when); // the clock was set forward, or back, since
+    const signal = AbortSignal.timeout(500);
+    const delivery = { url: "http://127.0.0.1:9/", signal, isThere: async () => false };
+    await assert.rejects(download(target, delivery as unknown as FileDelivery), { name: "TimeoutError" });
+    assert.ok(existsSync(lock));
+  }
 });
