@@ -1,10 +1,11 @@
 // A place that is written to for long belongs to one process.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { mock, type TestContext, test } from "node:test";
+import { main } from "../src/cli/cli.ts";
 import { download, type FileDelivery } from "../src/clip/download-node.ts";
 import { startOf } from "../src/clip/processes-node.ts";
 import { lockFile, lockFolder } from "../src/coop/lock.ts";
@@ -97,4 +98,32 @@ test("waiting for another's download trusts no clock that can be set", TIMEOUT, 
     await assert.rejects(download(target, delivery as unknown as FileDelivery), { name: "TimeoutError" });
     assert.ok(existsSync(lock));
   }
+});
+
+test("train, pretrain, bench and index refuse a place where another works, and touch nothing", TIMEOUT, async (t) => {
+  const dir = scratch(t);
+  const at = (name: string) => join(dir, name);
+  const lock = `lock-${process.ppid}--${hostname()}`;
+  for (const name of ["run.partial", "model", "results", "pictures/a"]) mkdirSync(at(name), { recursive: true });
+  for (const name of ["run.partial", "model", "results"]) writeFileSync(join(dir, name, lock), "");
+  writeFileSync(at(`index.${lock}`), "");
+  writeFileSync(at("pairs.csv"), "file_name,caption\n");
+  writeFileSync(
+    at("spec.json"),
+    JSON.stringify({ datasets: [{ name: "a", source: "a" }], methods: [{ kind: "zero-shot" }] }),
+  );
+  const before = readdirSync(dir, { recursive: true });
+  for (const [name, ...words] of [
+    ["run", "train", at("pictures"), "--out", at("run")],
+    ["model", "pretrain", at("pairs.csv"), "--config", "tiny", "--out", at("model")],
+    ["results", "bench", at("spec.json"), "--out", at("results")],
+    ["index", "index", at("pictures"), "--out", at("index")],
+  ]) {
+    let stderr = "";
+    const said = mock.method(console, "error", (line: string) => (stderr += `${line}\n`));
+    const code = await main(words).finally(() => said.mock.restore());
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, new RegExp(`^coop: ${at(name)}: process ${process.ppid} works there\\. [^\\n]*\\n$`));
+  }
+  assert.deepEqual(readdirSync(dir, { recursive: true }), before);
 });
