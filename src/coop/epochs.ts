@@ -31,6 +31,9 @@ export interface Epoch<P> extends FitState<P> {
   readonly learningRate: number;
 }
 
+/** Milliseconds after which a loop of steps, none of which waits, lets others have a turn. */
+const BREATH = 50;
+
 /** What is to happen after an epoch. */
 export type OnEpoch<P> = (epoch: Epoch<P>) => Promise<"stop" | undefined | void> | "stop" | undefined | void;
 
@@ -125,6 +128,7 @@ export async function runEpochs<P, Batch>(
           `${what} in epoch ${epoch + 1}, step ${at}. ${origin} Lower the learning rate (${learningRate}).`,
         );
       };
+      let breathed = performance.now();
       for (const batch of await batches(epoch)) {
         const found = debugNans ? await findNonFinite(step, params, optimizer, batch, rate) : undefined;
         if (found) {
@@ -135,6 +139,10 @@ export async function runEpochs<P, Batch>(
         [params, optimizer] = [updated, state];
         losses.push(loss.item().finally(() => loss.free()));
         free(batch);
+        if (performance.now() - breathed > BREATH) {
+          await new Promise((resolve) => setTimeout(resolve)); // Ctrl-C, a page's messages
+          breathed = performance.now();
+        }
       }
       const healthy = health(params);
       const [finiteParams, ...values] = await Promise.all([healthy.item().finally(() => healthy.free()), ...losses]);

@@ -24,10 +24,12 @@ const PIECE = 2 ** 22; // bytes on the host at a time, a multiple of 4
 
 /** The checkpoint before the last one. */
 const previous = (path: string): string => path.replace(/(\.safetensors)?$/, ".previous.safetensors");
+/** The checkpoint that is about to be the last one: whole, but not yet in its place. */
+const next = (path: string): string => path.replace(/(\.safetensors)?$/, ".next.safetensors");
 
 /**
- * Writes a tree of float32 tensors as a safetensors file that ends with its own hash, a tensor at a time; the file that was there becomes
- * `….previous.safetensors`. At no time is there none.
+ * Writes a tree of float32 tensors as a safetensors file that ends with its own hash, a tensor at a time; the file that
+ * was there becomes `….previous.safetensors`. At no time is there none.
  *
  * @throws NonFiniteError where a number is not finite: then both files are as they were. InputError where it cannot be written
  * @example await saveTraining("state.safetensors", state, { shots: "16" }, step);
@@ -46,11 +48,10 @@ export async function saveTraining(path: string, state: unknown, settings: Setti
     };
     entries.push([name, { dtype: "F32", shape: tensor.shape, load }]);
   });
-  const next = path.replace(/(\.safetensors)?$/, ".next.safetensors");
   await makeFolder(dirname(path));
-  await writeFileAtomic(next, hashedPieces(entries, { ...settings, step: String(step) }));
+  await writeFileAtomic(next(path), hashedPieces(entries, { ...settings, step: String(step) }));
   await rename(path, previous(path)).catch(ignoreMissing);
-  await rename(next, path).catch((error) => Promise.reject(unwritable(path, error)));
+  await rename(next(path), path).catch((error) => Promise.reject(unwritable(path, error)));
 }
 
 /** Makes a folder and those above it. InputError where it cannot be made. */
@@ -60,7 +61,8 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Reads what `saveTraining` wrote; where the last file is damaged or missing, the one before it.
+ * Reads what `saveTraining` wrote; where the last file is damaged or missing, one that was about to take
+ * its place when the process was killed, or the one before it.
  *
  * @param like a state of the same structure; its values are not read
  * @returns undefined where there is no checkpoint
@@ -74,7 +76,7 @@ export async function loadTraining<State>(
 ): Promise<SavedTraining<State> | undefined> {
   const { stat } = await import("node:fs/promises");
   let failure: unknown;
-  for (const file of [path, previous(path)]) {
+  for (const file of [path, next(path), previous(path)]) {
     if (!(await stat(file).catch(() => undefined))) continue;
     const source = await fileBytes(file);
     try {
