@@ -56,6 +56,7 @@ async function baseline(tests: Job["tests"]): Promise<number> {
   if (known !== undefined) return known;
   const { failed, message, ran, seconds } = await runner.run({ tests }, 600);
   if (failed || ran === 0) throw new Error(`without a fault, ${failed ?? `nothing is run by ${key}`}: ${message}`);
+  console.log(`${seconds.toFixed(1)} s, ${ran} tests: ${key}`);
   baselines.set(key, seconds);
   return seconds;
 }

@@ -13,13 +13,16 @@ const cases = (...ops: string[]): Tests => [
   ...some("kernels", `^kernels > (${ops.join("|")}): `),
 ];
 
+/** Products by the kernels whose names begin like this. */
+const products = (kernel: string): Tests => some("matmul", `^matrix products > ${kernel}.*f32$`);
+
 interface Watch {
   /** Ops whose cases are run where the mutant belongs to no op, or to one that has no case. */
   readonly ops?: readonly string[];
   /** Other tests that are run at once. */
   readonly first?: Tests;
   /** What is run where those notice nothing. */
-  readonly then?: Tests;
+  readonly wider?: Tests;
 }
 
 const rows = ["softmax", "logSumExp", "standardize", "layerNormGrad", "layerNorm", "l2Normalize", "l2NormalizeGrad"];
@@ -29,66 +32,70 @@ const AGAIN = whole("functions", "special-values", "autograd");
 
 /** What can see a fault in a file. */
 const WATCHES: Readonly<Record<string, Watch>> = {
-  "src/tensor/shape.ts": { ops: ["add", "sum", ...views], then: AGAIN },
-  "src/tensor/ops/attention.ts": { ops: attention, then: whole("functions", "packing") },
+  "src/tensor/shape.ts": { ops: ["add", "sum", ...views], wider: AGAIN },
+  "src/tensor/ops/attention.ts": { ops: attention, wider: whole("functions", "packing") },
   "src/tensor/ops/attention-kernels.ts": { ops: attention },
   "src/tensor/ops/attention-pattern.ts": {
     ops: attention,
     first: some("functions", "ttention"),
-    then: whole("packing"),
+    wider: whole("packing"),
   },
-  "src/tensor/ops/basic.ts": { ops: ["add", "where", "literal", "iota"], first: whole("functions"), then: AGAIN },
-  "src/tensor/ops/conv.ts": { ops: ["conv2d"], first: whole("conv"), then: whole("functions", "resnet") },
-  "src/tensor/ops/elementwise.ts": { ops: ["add", "mul", "less", "maximum", "cast", "where"], then: AGAIN },
+  "src/tensor/ops/basic.ts": { ops: ["add", "where", "literal", "iota"], first: whole("functions"), wider: AGAIN },
+  "src/tensor/ops/conv.ts": { ops: ["conv2d"], wider: whole("conv", "functions") },
+  "src/tensor/ops/elementwise.ts": { ops: ["add", "mul", "less", "maximum", "cast", "where"], wider: AGAIN },
   "src/tensor/ops/gather.ts": {
     ops: ["gather", "scatterAdd", "segmentSum"],
-    then: whole("functions", "special-values"),
+    wider: whole("functions", "special-values"),
   },
   "src/tensor/ops/lanes.ts": { ops: ["softmax", "layerNormGrad", "attention"] },
-  "src/tensor/ops/loss.ts": { ops: ["crossEntropy"], then: whole("functions", "special-values") },
-  "src/tensor/ops/matmul.ts": { ops: ["matmul"], first: whole("matmul"), then: whole("functions", "epilogue") },
-  "src/tensor/ops/reduce.ts": { ops: ["sum", "max", "min"], then: AGAIN },
-  "src/tensor/ops/resample.ts": { ops: ["resample"], then: whole("augment") },
-  "src/tensor/ops/rows.ts": { ops: rows, then: AGAIN },
-  "src/tensor/ops/top-k.ts": { ops: ["topKIndices", "orderKey"], first: whole("top-k"), then: whole("special-values") },
-  "src/tensor/ops/view.ts": { ops: views, then: AGAIN },
-  "src/tensor/ops/window.ts": { ops: ["unfold", "fold", "conv2d"], then: whole("functions", "resnet") },
-  "src/autograd/backward.ts": { first: whole("autograd"), then: whole("programs") },
-  "src/autograd/grad.ts": { first: whole("autograd"), then: whole("programs") },
+  "src/tensor/ops/loss.ts": { ops: ["crossEntropy"], wider: whole("functions", "special-values") },
+  "src/tensor/ops/matmul.ts": { ops: ["matmul"], wider: [...products("matmul"), ...whole("functions", "epilogue")] },
+  "src/tensor/ops/reduce.ts": { ops: ["sum", "max", "min"], wider: AGAIN },
+  "src/tensor/ops/resample.ts": { ops: ["resample"], wider: whole("augment") },
+  "src/tensor/ops/rows.ts": { ops: rows, wider: AGAIN },
+  "src/tensor/ops/top-k.ts": {
+    ops: ["topKIndices", "orderKey"],
+    first: whole("top-k"),
+    wider: whole("special-values"),
+  },
+  "src/tensor/ops/view.ts": { ops: views, wider: AGAIN },
+  "src/tensor/ops/window.ts": { ops: ["unfold", "fold", "conv2d"], wider: whole("functions", "resnet") },
+  "src/autograd/backward.ts": { first: whole("autograd"), wider: whole("programs") },
+  "src/autograd/grad.ts": { first: whole("autograd"), wider: whole("programs") },
   "src/autograd/check.ts": { first: [...whole("autograd", "custom-op"), ...some("ops", "^(tanh|matmul) > ")] },
   "src/autograd/check-op.ts": { first: whole("custom-op") },
-  "src/autograd/descend.ts": { first: whole("lbfgs"), then: whole("linear-probe") },
-  "src/autograd/lbfgs.ts": { first: whole("lbfgs"), then: whole("linear-probe") },
-  "src/autograd/line-search.ts": { first: whole("lbfgs"), then: whole("linear-probe") },
-  "src/autograd/optimizers.ts": { first: whole("optimizers"), then: whole("train-fit") },
+  "src/autograd/descend.ts": { first: whole("lbfgs"), wider: whole("linear-probe") },
+  "src/autograd/lbfgs.ts": { first: whole("lbfgs"), wider: whole("linear-probe") },
+  "src/autograd/line-search.ts": { first: whole("lbfgs"), wider: whole("linear-probe") },
+  "src/autograd/optimizers.ts": { first: whole("optimizers"), wider: whole("train-fit") },
   "src/autograd/schedules.ts": { first: whole("optimizers", "schedule") },
-  "shaders/attention.wgsl": { ops: ["attention"], then: whole("packing") },
-  "shaders/attention-log-sum.wgsl": { ops: ["attentionLogSum", "attention"], then: whole("packing") },
-  "shaders/attention-grad-query.wgsl": { ops: ["attentionGradQuery", "attention"], then: whole("packing") },
-  "shaders/attention-grad-key.wgsl": { ops: ["attentionGradKey", "attention"], then: whole("packing") },
-  "shaders/attention-grad-value.wgsl": { ops: ["attentionGradValue", "attention"], then: whole("packing") },
-  "shaders/conv2d.wgsl": { first: whole("conv"), ops: ["conv2d"] },
-  "shaders/conv2d-lanes.wgsl": { first: whole("conv"), ops: ["conv2d"] },
-  "shaders/cross-entropy.wgsl": { ops: ["crossEntropy"], then: whole("special-values") },
+  "shaders/attention.wgsl": { ops: ["attention"], wider: whole("packing") },
+  "shaders/attention-log-sum.wgsl": { ops: ["attentionLogSum", "attention"], wider: whole("packing") },
+  "shaders/attention-grad-query.wgsl": { ops: ["attentionGradQuery", "attention"], wider: whole("packing") },
+  "shaders/attention-grad-key.wgsl": { ops: ["attentionGradKey", "attention"], wider: whole("packing") },
+  "shaders/attention-grad-value.wgsl": { ops: ["attentionGradValue", "attention"], wider: whole("packing") },
+  "shaders/conv2d.wgsl": { ops: ["conv2d"], wider: some("conv", "^conv2d > conv2d ") },
+  "shaders/conv2d-lanes.wgsl": { ops: ["conv2d"], wider: some("conv", "^conv2d > conv2d-lanes ") },
+  "shaders/cross-entropy.wgsl": { ops: ["crossEntropy"], wider: whole("special-values") },
   "shaders/fold.wgsl": { ops: ["fold"] },
-  "shaders/gather.wgsl": { ops: ["gather"], then: whole("functions") },
-  "shaders/l2-normalize.wgsl": { ops: ["l2Normalize"], then: whole("special-values") },
-  "shaders/l2-normalize-grad.wgsl": { ops: ["l2NormalizeGrad"], then: whole("special-values") },
-  "shaders/layer-norm-grad.wgsl": { ops: ["layerNormGrad"], then: whole("special-values") },
-  "shaders/log-sum-exp.wgsl": { ops: ["logSumExp"], then: whole("special-values") },
-  "shaders/matmul.wgsl": { first: whole("matmul"), then: whole("epilogue") },
-  "shaders/matmul-lanes.wgsl": { first: whole("matmul"), then: whole("epilogue") },
-  "shaders/matmul-small.wgsl": { first: whole("matmul"), then: whole("epilogue") },
-  "shaders/matmul-tiles.wgsl": { first: whole("matmul"), then: whole("epilogue") },
-  "shaders/resample.wgsl": { ops: ["resample"], then: whole("augment") },
-  "shaders/scatter-add.wgsl": { ops: ["scatterAdd"], then: whole("functions") },
-  "shaders/segment-sum.wgsl": { ops: ["segmentSum"], then: whole("functions") },
-  "shaders/softmax.wgsl": { ops: ["softmax"], then: whole("special-values") },
-  "shaders/standardize.wgsl": { ops: ["standardize"], then: whole("special-values") },
-  "shaders/threefry.wgsl": { ops: ["threefry"], then: whole("functions", "special-values") },
+  "shaders/gather.wgsl": { ops: ["gather"], wider: whole("functions") },
+  "shaders/l2-normalize.wgsl": { ops: ["l2Normalize"], wider: whole("special-values") },
+  "shaders/l2-normalize-grad.wgsl": { ops: ["l2NormalizeGrad"], wider: whole("special-values") },
+  "shaders/layer-norm-grad.wgsl": { ops: ["layerNormGrad"], wider: whole("special-values") },
+  "shaders/log-sum-exp.wgsl": { ops: ["logSumExp"], wider: whole("special-values") },
+  "shaders/matmul.wgsl": { first: products("matmul gives"), wider: whole("epilogue") },
+  "shaders/matmul-lanes.wgsl": { first: products("matmul-lanes "), wider: whole("epilogue") },
+  "shaders/matmul-small.wgsl": { first: products("matmul-small "), wider: whole("epilogue") },
+  "shaders/matmul-tiles.wgsl": { first: products("matmul-tiles-"), wider: whole("epilogue") },
+  "shaders/resample.wgsl": { ops: ["resample"], wider: whole("augment") },
+  "shaders/scatter-add.wgsl": { ops: ["scatterAdd"], wider: whole("functions") },
+  "shaders/segment-sum.wgsl": { ops: ["segmentSum"], wider: whole("functions") },
+  "shaders/softmax.wgsl": { ops: ["softmax"], wider: whole("special-values") },
+  "shaders/standardize.wgsl": { ops: ["standardize"], wider: whole("special-values") },
+  "shaders/threefry.wgsl": { ops: ["threefry"], wider: whole("functions", "special-values") },
   "shaders/top-k.wgsl": { first: whole("top-k"), ops: ["topKIndices"] },
   "shaders/top-k-ranks.wgsl": { first: whole("top-k"), ops: ["topKIndices"] },
-  "shaders/unfold.wgsl": { ops: ["unfold"], then: whole("functions") },
+  "shaders/unfold.wgsl": { ops: ["unfold"], wider: whole("functions") },
 };
 
 /** Every file that faults are planted in. */
@@ -99,7 +106,7 @@ const hasCase = (op: string): boolean => new RegExp(`^  ${op}: `, "m").test(CASE
 
 /** The tests that see a mutant, in the order in which they are run; the second list where the first notices nothing. */
 export function testsFor({ file, op }: Pick<Mutant, "file" | "op">): [Tests, Tests] {
-  const { ops = [], first = [], then = [] } = WATCHES[file];
+  const { ops = [], first = [], wider = [] } = WATCHES[file];
   const own = op !== undefined && hasCase(op) ? [op] : ops;
-  return [[...(own.length > 0 ? cases(...own) : []), ...first], then];
+  return [[...(own.length > 0 ? cases(...own) : []), ...first], wider];
 }
