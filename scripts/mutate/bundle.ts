@@ -16,7 +16,10 @@ export async function bundled(
 ): Promise<string> {
   const { outputFiles } = await build({
     stdin: {
-      contents: [...tests.map((file) => `import "./test/${file}";`), `export { run } from "node:test";`].join("\n"),
+      contents: [
+        ...tests.map((file) => `import "begin:${file}"; import "./test/${file}";`),
+        `export { run } from "node:test";`,
+      ].join("\n"),
       resolveDir: ROOT,
     },
     bundle: true,
@@ -36,6 +39,11 @@ const sourcePlugin = (replaced: { readonly path: string; readonly text: string }
   name: "mutant",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^node:test$/ }, () => ({ path: HARNESS }));
+    onResolve({ filter: /^begin:/ }, ({ path }) => ({ path: path.slice(6), namespace: "begin" }));
+    onLoad({ filter: /./, namespace: "begin" }, ({ path }) => ({
+      contents: `import { begin } from "node:test"; begin(${JSON.stringify(path)});`,
+      resolveDir: ROOT,
+    }));
     onLoad({ filter: /\.ts$/ }, ({ path }) => {
       const text = replaced && join(ROOT, replaced.path) === path ? replaced.text : readFileSync(path, "utf8");
       return { contents: inPlace(text, path), loader: "ts" };

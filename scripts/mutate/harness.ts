@@ -10,8 +10,14 @@ interface Suite {
 }
 
 const root: Suite = { name: "", befores: [] };
-const cases: { readonly name: string; readonly suite: Suite; readonly body: Body }[] = [];
+const cases: { readonly file: string; readonly name: string; readonly suite: Suite; readonly body: Body }[] = [];
 let current = root;
+let file = "";
+
+/** Says from which file the tests come that follow. */
+export function begin(name: string): void {
+  file = name;
+}
 
 const bodyOf = (rest: readonly unknown[]): Body | undefined =>
   rest.find((part): part is Body => typeof part === "function");
@@ -29,7 +35,7 @@ export function describe(name: string, ...rest: unknown[]): void {
 export function test(name: string, ...rest: unknown[]): void {
   const body = bodyOf(rest);
   const path = [pathOf(current), name].filter(Boolean).join(" > ");
-  if (body && !isSkipped(rest)) cases.push({ name: path, suite: current, body });
+  if (body && !isSkipped(rest)) cases.push({ file, name: path, suite: current, body });
 }
 
 export const before = (body: Body): void => void current.befores.push(body);
@@ -47,9 +53,14 @@ async function start(suite: Suite): Promise<void> {
 }
 
 /** The first test that fails, if one does, and how many were run. */
-export async function run(patterns: readonly RegExp[]): Promise<{ ran: number; failed?: string; message?: string }> {
+export async function run(
+  tests: readonly { readonly file: string; readonly pattern: string }[],
+): Promise<{ ran: number; failed?: string; message?: string }> {
   let ran = 0;
-  for (const { name, suite, body } of cases.filter((one) => patterns.some((pattern) => pattern.test(one.name)))) {
+  const chosen = cases.filter((one) =>
+    tests.some(({ file, pattern }) => file === one.file && new RegExp(pattern).test(one.name)),
+  );
+  for (const { name, suite, body } of chosen) {
     const cleanUps: Body[] = [];
     const context = {
       name,

@@ -29,7 +29,7 @@ async function outcome({ replaced, tests }: Job, n: number): Promise<Outcome> {
     writeFileSync(file, await bundled([...new Set(tests.map(({ file }) => file))], replaced));
     const { run } = await import(pathToFileURL(file).href);
     rmSync(file);
-    return await run(tests.map(({ pattern }) => new RegExp(pattern)));
+    return await run(tests);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { ran: 0, failed: "loading", message };
