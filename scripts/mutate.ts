@@ -1,5 +1,6 @@
 // Plants single faults in gradients, shape rules and kernels, and counts which of them the tests notice.
-//   npm run mutate -- --sample 400 --seed 1 [--only REGEXP] [--list] [--resume] [--out FILE]
+//   npm run mutate -- --sample 400 --seed 1 [--only REGEXP] [--list] [--resume] [--again] [--out FILE]
+// --resume goes on where a run was stopped, --again tries the survivors of one anew.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { dirname, join } from "node:path";
@@ -19,6 +20,7 @@ const { values: flags } = parseArgs({
     only: { type: "string", default: "." },
     out: { type: "string", default: "reliability/mutants.json" },
     list: { type: "boolean", default: false },
+    again: { type: "boolean", default: false },
     resume: { type: "boolean", default: false },
   },
 });
@@ -45,16 +47,19 @@ if (flags.list) {
 
 setPriority(10);
 const out = join(ROOT, flags.out);
-const fates: Fate[] = flags.resume && existsSync(out) ? JSON.parse(readFileSync(out, "utf8")).mutants : [];
+const before: Fate[] =
+  (flags.resume || flags.again) && existsSync(out) ? JSON.parse(readFileSync(out, "utf8")).mutants : [];
+const fates = before.filter(({ fate }) => !flags.again || fate !== "survived");
+const due = new Set((flags.again ? before : chosen).map(({ id }) => id));
 const runner = new Runner();
 const baselines = new Map<string, number>();
 
 /** Seconds that tests take of the code as it is, which they have to pass. */
-async function baseline(tests: Job["tests"]): Promise<number> {
-  const key = JSON.stringify(tests);
+async function baseline(job: Job): Promise<number> {
+  const key = JSON.stringify(job);
   const known = baselines.get(key);
   if (known !== undefined) return known;
-  const { failed, message, ran, seconds } = await runner.run({ tests }, 600);
+  const { failed, message, ran, seconds } = await runner.run(job, 900);
   if (failed || ran === 0) throw new Error(`without a fault, ${failed ?? `nothing is run by ${key}`}: ${message}`);
   console.log(`${seconds.toFixed(1)} s, ${ran} tests: ${key}`);
   baselines.set(key, seconds);
@@ -69,10 +74,10 @@ async function fateOf(mutant: Mutant): Promise<Fate> {
   const known = EQUIVALENT.find(({ id: pattern }) => pattern.test(id));
   if (known) return { id, op, fate: "equivalent", why: known.why, seconds: 0 };
   let seconds = 0;
-  for (const tests of testsFor(mutant)) {
-    if (tests.length === 0) continue;
-    const limit = 20 + 6 * (await baseline(tests));
-    const job = { tests, replaced: replacementOf(mutant) };
+  const [narrow, wider] = testsFor(mutant);
+  for (const stage of [{ tests: narrow, half: true }, { tests: [...narrow, ...wider] }]) {
+    const limit = 20 + 6 * (await baseline(stage));
+    const job = { ...stage, replaced: replacementOf(mutant) };
     let verdict = await runner.run(job, limit);
     // an error behind a test's back may be an echo of the mutant before: ask a fresh process
     if (verdict.failed?.startsWith("un") || verdict.failed === "crash") verdict = await runner.run(job, limit);
@@ -107,7 +112,7 @@ function write(): void {
 }
 
 const done = new Set(fates.map(({ id }) => id));
-for (const mutant of chosen.filter(({ id }) => !done.has(id))) {
+for (const mutant of (flags.again ? all : chosen).filter(({ id }) => due.has(id) && !done.has(id))) {
   const fate = await fateOf(mutant);
   fates.push(fate);
   console.log(
