@@ -10,7 +10,7 @@ import { EQUIVALENT } from "./mutate/equivalent.ts";
 import { allMutants, replacementOf } from "./mutate/generate.ts";
 import { type Mutant, sampleOf } from "./mutate/mutant.ts";
 import { Runner } from "./mutate/runner.ts";
-import { testsFor } from "./mutate/tests.ts";
+import { stagesFor } from "./mutate/tests.ts";
 import type { Job } from "./mutate/worker.ts";
 
 const { values: flags } = parseArgs({
@@ -74,8 +74,7 @@ async function fateOf(mutant: Mutant): Promise<Fate> {
   const known = EQUIVALENT.find(({ id: pattern }) => pattern.test(id));
   if (known) return { id, op, fate: "equivalent", why: known.why, seconds: 0 };
   let seconds = 0;
-  const [narrow, wider] = testsFor(mutant);
-  for (const stage of [{ tests: narrow, half: true }, { tests: [...narrow, ...wider] }]) {
+  for (const stage of stagesFor(mutant)) {
     const limit = 20 + 6 * (await baseline(stage));
     const job = { ...stage, replaced: replacementOf(mutant) };
     let verdict = await runner.run(job, limit);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { allMutants, replacementOf } from "../scripts/mutate/generate.ts";
 import { mutantsOf, mutated, sampleOf } from "../scripts/mutate/mutant.ts";
 import { Runner } from "../scripts/mutate/runner.ts";
-import { FILES, testsFor } from "../scripts/mutate/tests.ts";
+import { FILES, stagesFor } from "../scripts/mutate/tests.ts";
 import { typescriptEdits } from "../scripts/mutate/typescript.ts";
 import { wgslEdits } from "../scripts/mutate/wgsl.ts";
 
@@ -64,10 +64,10 @@ test("the code passes as it is; a wrong gradient and a wrong kernel are noticed"
   ]) {
     const mutant = all.find((one) => one.file === file && one.id.endsWith(what));
     assert.ok(mutant, what);
-    const [tests] = testsFor({ file, op: mutant.op ?? "softmax" });
-    const sound = await runner.run({ tests }, 100);
+    const [few] = stagesFor(mutant);
+    const sound = await runner.run(few, 100);
     assert.ok(sound.ran > 0 && sound.failed === undefined, sound.message);
-    const broken = await runner.run({ tests, replaced: replacementOf(mutant) }, 100);
+    const broken = await runner.run({ ...few, replaced: replacementOf(mutant) }, 100);
     assert.ok(broken.failed, mutant.id);
   }
 });

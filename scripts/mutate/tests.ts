@@ -110,9 +110,15 @@ export const FILES: readonly string[] = Object.keys(WATCHES);
 const CASES = readFileSync(fileURLToPath(new URL("../../test/op-cases.ts", import.meta.url)), "utf8");
 const hasCase = (op: string): boolean => new RegExp(`^  ${op}: `, "m").test(CASES);
 
-/** The tests that see a mutant, in the order in which they are run; the second list where the first notices nothing. */
-export function testsFor({ file, op }: Pick<Mutant, "file" | "op">): [Tests, Tests] {
+/** A few cases are enough for most faults. */
+const FEW = 1 / 8;
+
+/** The tests that see a mutant, in the order in which they are run until one fails; the cheap ones first. */
+export function stagesFor({ file, op }: Pick<Mutant, "file" | "op">): Pick<Job, "tests" | "share">[] {
   const { ops = [], first = [], wider = [] } = WATCHES[file];
   const own = op !== undefined && hasCase(op) ? [op] : ops;
-  return [[...(own.length > 0 ? cases(...own) : []), ...first], wider];
+  const tried = own.length > 0 ? cases(...own) : [];
+  return [{ tests: tried, share: FEW }, { tests: [...tried, ...first] }, { tests: wider }].filter(
+    ({ tests }) => tests.length > 0,
+  );
 }

@@ -10,8 +10,8 @@ import { bundled, ROOT } from "./bundle.ts";
 export interface Job {
   readonly replaced?: { readonly path: string; readonly text: string };
   readonly tests: readonly { readonly file: string; readonly pattern: string }[];
-  /** Half of the random cases only. */
-  readonly half?: boolean;
+  /** Of the random cases, all where not given. */
+  readonly share?: number;
 }
 
 /** What came of it. */
@@ -25,9 +25,9 @@ fc.configureGlobal({ endOnFailure: true }); // that it fails is all that is aske
 process.env.COOP_SHRINK = "0";
 process.env.COOP_QUIET = "1";
 
-async function outcome({ replaced, tests, half }: Job, n: number): Promise<Outcome> {
+async function outcome({ replaced, tests, share = 1 }: Job, n: number): Promise<Outcome> {
   try {
-    process.env.COOP_CASES = half ? "0.5" : "1";
+    process.env.COOP_CASES = String(share);
     const file = join(folder, `${n}.mjs`);
     writeFileSync(file, await bundled([...new Set(tests.map(({ file }) => file))], replaced));
     const { run } = await import(pathToFileURL(file).href);
