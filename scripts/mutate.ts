@@ -6,7 +6,7 @@ import { setPriority } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "./mutate/bundle.ts";
-import { EQUIVALENT } from "./mutate/equivalent.ts";
+import { whyEquivalent } from "./mutate/equivalent.ts";
 import { allMutants, replacementOf } from "./mutate/generate.ts";
 import { type Mutant, sampleOf } from "./mutate/mutant.ts";
 import { Runner } from "./mutate/runner.ts";
@@ -71,8 +71,8 @@ const isNoProgram = (message: string, { wgsl }: Mutant): boolean =>
 
 async function fateOf(mutant: Mutant): Promise<Fate> {
   const { id, op } = mutant;
-  const known = EQUIVALENT.find(({ id: pattern }) => pattern.test(id));
-  if (known) return { id, op, fate: "equivalent", why: known.why, seconds: 0 };
+  const why = whyEquivalent(mutant);
+  if (why) return { id, op, fate: "equivalent", why, seconds: 0 };
   let seconds = 0;
   for (const stage of stagesFor(mutant)) {
     const limit = 20 + 6 * (await baseline(stage));

@@ -1,2 +1,14 @@
-/** Faults that are none: what they change gives the same results. */
-export const EQUIVALENT: readonly { readonly id: RegExp; readonly why: string }[] = [];
+import type { Mutant } from "./mutant.ts";
+
+/** Faults that are none: what they change gives the same results. Each is known by its file and its line. */
+const EQUIVALENT: readonly { readonly file: RegExp; readonly line: RegExp; readonly why: string }[] = [
+  {
+    file: /^shaders\/attention/,
+    line: /PIECES («- → \+» 1u|- «1u → 0u»)/,
+    why: "the address of a lane behind the end of a row, whose value is multiplied by 0 or not stored",
+  },
+];
+
+/** Why a mutant cannot be noticed, where that is known. */
+export const whyEquivalent = ({ file, line }: Mutant): string | undefined =>
+  EQUIVALENT.find((known) => known.file.test(file) && known.line.test(line))?.why;

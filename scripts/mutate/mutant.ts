@@ -14,6 +14,8 @@ export interface Mutant extends Edit {
   /** Says it all, and stays the same while the file does: "path:line:column before → after". */
   readonly id: string;
   readonly file: string;
+  /** Its line, with "«before → after»" where the edit is. */
+  readonly line: string;
 }
 
 /** Names the edits of one file; edits that change nothing or repeat another are left out. */
@@ -25,7 +27,8 @@ export function mutantsOf(file: string, text: string, edits: readonly Edit[]): M
     const lines = text.slice(0, edit.start).split("\n");
     const show = (part: string) => part.replace(/\s+/g, " ");
     const id = `${file}:${lines.length}:${lines.at(-1)!.length + 1} ${show(before)} → ${show(edit.after) || "nothing"}`;
-    all.set(id, { ...edit, id, file });
+    const rest = text.slice(edit.end).split("\n", 1)[0];
+    all.set(id, { ...edit, id, file, line: `${lines.at(-1)}«${show(before)} → ${show(edit.after)}»${rest}` });
   }
   return [...all.values()];
 }
