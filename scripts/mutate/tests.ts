@@ -33,7 +33,7 @@ const AGAIN = whole("functions", "special-values", "autograd");
 /** What can see a fault in a file. */
 const WATCHES: Readonly<Record<string, Watch>> = {
   "src/tensor/shape.ts": { ops: ["add", "sum", ...views], wider: AGAIN },
-  "src/tensor/ops/attention.ts": { ops: attention, wider: whole("functions", "packing") },
+  "src/tensor/ops/attention.ts": { ops: attention, first: some("functions", "ttention") },
   "src/tensor/ops/attention-kernels.ts": { ops: attention },
   "src/tensor/ops/attention-pattern.ts": {
     ops: attention,
@@ -118,7 +118,7 @@ export function stagesFor({ file, op }: Pick<Mutant, "file" | "op">): Pick<Job, 
   const { ops = [], first = [], wider = [] } = WATCHES[file];
   const own = op !== undefined && hasCase(op) ? [op] : ops;
   const tried = own.length > 0 ? cases(...own) : [];
-  return [{ tests: tried, share: FEW }, { tests: [...tried, ...first] }, { tests: wider }].filter(
+  return [{ tests: tried, share: FEW }, { tests: first }, { tests: wider }, { tests: tried }].filter(
     ({ tests }) => tests.length > 0,
   );
 }
