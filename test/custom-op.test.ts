@@ -84,6 +84,16 @@ describe("an op of one's own", () => {
     assert.equal(gradients?.differences.length, 2);
   });
 
+  test("checkOp runs each of several kernels, and a wrong one behind a right one is found", TIMEOUT, async () => {
+    const of = (...texts: string[]): Op => {
+      const kernels = texts.map((text, i) => ({ ...kernel(text), name: `way-${i}` }));
+      return { ...SHIFTED, run: { kind: "kernel", kernels } };
+    };
+    const { values } = await checkOp(of(right, right), [x], { shift: 3 });
+    assert.deepEqual(Object.keys(values), ["way-0", "way-1"]);
+    await assert.rejects(checkOp(of(right, source("x[i]")), [x], { shift: 3 }), /shiftedSquare by way-1/);
+  });
+
   test("checkOp of an expression; of an op without a gradient", TIMEOUT, async () => {
     const HALVED: Op = defineOp({
       name: "halvedDown",

@@ -144,6 +144,10 @@ describe("infinities, NaN and zeros", { timeout: 60_000 }, () => {
       [2 ** 31 - 1, -(2 ** 31), 2 ** 31 - 1, -1, 2, -2].map(nearest),
     );
     assert.deepEqual([...(await coop.cast(finite, "u32").data())], [2 ** 32 - 1, 0, 4e9, 0, 2, 0].map(nearest));
+    const ends = { i32: [2 ** 31 - 1, -(2 ** 31), 2 ** 31 - 1], u32: [2 ** 32 - 1, 0, 4e9] } as const;
+    const given = new Map([[finite, Float64Array.of(3e38, -3e38, 4e9, -1, 2.9, -2.9)]]);
+    for (const [dtype, values] of Object.entries(ends) as [keyof typeof ends, readonly number[]][])
+      assert.deepEqual([...references([coop.cast(finite, dtype)], given)[0]].slice(0, 3), values);
     assert.deepEqual([...(await coop.cast(finite, "bool").data())], [1, 1, 1, 1, 1, 1]);
   });
 
