@@ -70,15 +70,19 @@ export async function runEpochs<P, Batch>(
   const { epochs, learningRate = COOP_RECIPE.learningRate, warmupLearningRate } = recipe;
   let { params, optimizer, epoch } = from;
   let done: Epoch<P> = { ...from, loss: Number.NaN, learningRate };
+  let losses: Promise<number>[] = [];
   try {
     while (epoch < epochs) {
       const rate = coopLearningRate(epoch, { epochs, learningRate, warmupLearningRate });
-      const losses: Promise<number>[] = [];
+      losses = [];
       for (const batch of await batches(epoch)) {
-        const [updated, state, loss] = step(params, optimizer, batch, rate);
-        [params, optimizer] = [updated, state];
-        losses.push(loss.item().finally(() => loss.free()));
-        free(batch);
+        try {
+          const [updated, state, loss] = step(params, optimizer, batch, rate);
+          [params, optimizer] = [updated, state];
+          losses.push(loss.item().finally(() => loss.free()));
+        } finally {
+          free(batch);
+        }
       }
       epoch++;
       const values = await Promise.all(losses);
@@ -94,6 +98,7 @@ export async function runEpochs<P, Batch>(
     }
     return done;
   } catch (error) {
+    await Promise.allSettled(losses);
     free([params, optimizer]);
     throw error;
   }

@@ -112,8 +112,8 @@ export async function runTraining<P>(
     if (stopped || due) {
       await metrics.flush();
       const best = stopping?.best ? [toDevice(stopping.best.params, params)] : [];
-      await saveTraining(file, { params, optimizer, best } satisfies Saved<P>, run.settings, epoch);
-      free(best);
+      const saving = saveTraining(file, { params, optimizer, best } satisfies Saved<P>, run.settings, epoch);
+      await saving.finally(() => free(best));
       savedAt = performance.now();
     }
     return stopped || stopping?.enough(epoch) ? "stop" : undefined;

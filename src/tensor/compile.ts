@@ -1,3 +1,4 @@
+import { deviceIfReady } from "./device.ts";
 import { CoopError } from "./errors.ts";
 import { evaluate, usedBy, whenUp } from "./evaluate.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
@@ -125,12 +126,12 @@ export function compile<Args extends unknown[], Result>(
 
   const launch = (trace: Trace, given: readonly Storage[], numbers: Float32Array<ArrayBuffer>): Storage[] => {
     const where = `${name}, which closes over it`;
-    if (trace.program) {
+    if (trace.program && trace.program.device === deviceIfReady()) {
       for (const t of trace.program.lowered.borrowed.keys()) t.storage!.assertUsable(where);
       return trace.program.run(given, numbers);
     }
     return whenUp(trace.roots, [...given, ...usedBy(trace.roots, where)], (on) => {
-      trace.program ??= new Program(on, trace.roots, trace.loads, lowering, name);
+      if (trace.program?.device !== on) trace.program = new Program(on, trace.roots, trace.loads, lowering, name);
       return trace.program.run(given, numbers);
     });
   };
