@@ -1,11 +1,11 @@
-import { deviceIfReady } from "./device.ts";
+import { device, deviceIfReady } from "./device.ts";
 import { CoopError } from "./errors.ts";
 import { evaluate, usedBy, whenUp } from "./evaluate.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
 import type { LowerOptions } from "./kernel.ts";
-import { bytesOf } from "./lower.ts";
-import type { Plan } from "./plan.ts";
-import { Program } from "./program.ts";
+import { bytesOf, lower } from "./lower.ts";
+import { type Plan, plan } from "./plan.ts";
+import { optionsFor, Program } from "./program.ts";
 import { matches, type Pattern, patternOf } from "./signature.ts";
 import type { Storage } from "./storage.ts";
 import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
@@ -41,6 +41,11 @@ export interface Compiled<Args extends unknown[], Result> {
   (...args: Args): Result;
   /** The programs traced so far, for printing and for tests. */
   inspect(): ProgramReport[];
+  /**
+   * Bytes that a call with such arguments takes on the device: the arguments, what is computed in between, and the
+   * results. Borrowed tensors, such as a model's weights, are not counted. Nothing runs.
+   */
+  bytes(...args: Args): Promise<number>;
   /** Gives back the memory that the programs hold. */
   free(): void;
 }
@@ -136,7 +141,17 @@ export function compile<Args extends unknown[], Result>(
     });
   };
 
+  const bytes = async (...args: Args): Promise<number> => {
+    const on = await device();
+    const { roots, loads } = traceOn(f, args, patternOf(args), donate);
+    const { dispatches, results } = lower(roots, loads, { ...optionsFor(on), ...lowering });
+    const given = [...loads.values()].flatMap(({ buffer }) => (buffer.kind === "input" ? [buffer.bytes] : []));
+    const all = [...given, ...plan(dispatches).slots, ...results.map(({ bytes }) => bytes)];
+    return all.reduce((sum, n) => sum + Math.ceil(n / 256) * 256, 0);
+  };
+
   return Object.assign(call, {
+    bytes,
     inspect: () =>
       traces.toReversed().flatMap(({ program }) =>
         program

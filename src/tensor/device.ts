@@ -7,6 +7,9 @@ import { Readback } from "./readback.ts";
 import { type GpuOptions, requestGpu } from "./runtime.ts";
 import { patience, Waits } from "./waiting.ts";
 
+/** Pipelines that are kept for programs to come; those of the programs there are stay with them. */
+const PIPELINES_KEPT = 512;
+
 type Gpu = Awaited<ReturnType<typeof requestGpu>>;
 
 /** A GPU device with its buffers, pipelines and readback ring. Get the one that everything uses with `device()`. */
@@ -40,7 +43,7 @@ export class Device {
       if (!this.released)
         this.fail(
           new DeviceLostError(
-            `the GPU device was lost: ${message || reason}. What lay on it is gone: release() it and load the model again; \`coop train --resume\` goes on from the last checkpoint`,
+            `the GPU device was lost: ${message || reason}. What lay on it is gone: release() it and load the model again (retryOnLoss does); \`coop train --resume\` goes on from the last checkpoint`,
           ),
         );
     });
@@ -119,9 +122,11 @@ export class Device {
     let pipeline = this.pipelines.get(code);
     if (!pipeline) {
       pipeline = this.compile(label, code);
-      this.pipelines.set(code, pipeline);
       pipeline.catch(() => this.pipelines.delete(code)); // it may do another time
     }
+    this.pipelines.delete(code);
+    this.pipelines.set(code, pipeline); // the last that was used
+    if (this.pipelines.size > PIPELINES_KEPT) this.pipelines.delete(this.pipelines.keys().next().value!);
     return pipeline;
   }
 
