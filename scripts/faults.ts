@@ -1,5 +1,5 @@
 // Strikes a training with faults of the device, at call after call, and says what came of it:
-// npm run faults [-- --only lost,hang] [--every N] [--write]
+// npm run faults [-- --only lost,hang] [--every N] [--jobs N] [--write]
 import "../test/gpu-settings.ts";
 import { fork } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { ingredients, type Outcome, openFaulty, strike, training } from "../test
 /** Calls from one point to the next: more of what is likely to leave something behind, fewer of what waits. */
 const EVERY: Readonly<Record<Fault, number>> = { throw: 4, lost: 10, refused: 20, memory: 16, hang: 40 };
 /** Points for one process, since drivers keep some memory of each device that they opened. */
-const PIECE = 60;
+const PIECE = 30;
 
 /** What a process is asked to do, and what it answers. */
 interface Part {
@@ -55,7 +55,12 @@ function inProcess(part: Part): Promise<Answer> {
 
 async function campaign(): Promise<void> {
   const { values: flags } = parseArgs({
-    options: { only: { type: "string" }, every: { type: "string" }, write: { type: "boolean", default: false } },
+    options: {
+      only: { type: "string" },
+      every: { type: "string" },
+      jobs: { type: "string", default: "1" },
+      write: { type: "boolean", default: false },
+    },
   });
   const kinds = flags.only ? FAULTS.filter((fault) => flags.only!.split(",").includes(fault)) : FAULTS;
   const { adapter, calls } = await inProcess({ fault: "throw", points: [] });
@@ -63,15 +68,27 @@ async function campaign(): Promise<void> {
   const faults: Record<string, object> = {};
   let [points, wrong, unhandledRejections] = [0, 0, 0];
   const started = performance.now();
-  for (const fault of kinds) {
+  const parts: Part[] = kinds.flatMap((fault) => {
     const every = Number(flags.every ?? EVERY[fault]);
     const all = Array.from({ length: Math.ceil(calls / every) }, (_, i) => 1 + i * every);
-    const outcomes: Outcome[] = [];
-    for (let from = 0; from < all.length; from += PIECE) {
-      const answer = await inProcess({ fault, points: all.slice(from, from + PIECE) });
-      outcomes.push(...answer.outcomes);
+    return Array.from({ length: Math.ceil(all.length / PIECE) }, (_, i) => ({
+      fault,
+      points: all.slice(i * PIECE, (i + 1) * PIECE),
+    }));
+  });
+  const found: Outcome[] = [];
+  const worker = async (): Promise<void> => {
+    for (let part = parts.shift(); part; part = parts.shift()) {
+      const answer = await inProcess(part);
+      found.push(...answer.outcomes);
       unhandledRejections += answer.unhandled;
+      const bad = answer.outcomes.filter((outcome) => outcome.wrong.length > 0).length;
+      console.log(`${part.fault}: ${answer.outcomes.length} points, ${bad} wrong`);
     }
+  };
+  await Promise.all(Array.from({ length: Number(flags.jobs) }, worker));
+  for (const fault of kinds) {
+    const outcomes = found.filter((outcome) => outcome.fault === fault);
     const bad = outcomes.filter((outcome) => outcome.wrong.length > 0);
     for (const outcome of bad) console.log(`${fault} at ${outcome.at} (${outcome.call}): ${outcome.wrong.join("; ")}`);
     const errors: Record<string, number> = {};
