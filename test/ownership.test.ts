@@ -245,7 +245,7 @@ describe("ownership", { timeout: 120_000 }, () => {
   test("an allocation that fails at any point leaks nothing, and everything works afterwards", async () => {
     const on = await device();
     const g = (x: Tensor, y: Tensor) => ({ a: coop.matmul(x, y), b: coop.softmax(add(x, sum(y))) });
-    const allocate = on.allocate;
+    const { allocate } = on.buffers;
     for (let n = 0; n < 8; n++) {
       const before = on.memory().byOwner;
       const run = compile(g, { name: "g" });
@@ -260,9 +260,9 @@ describe("ownership", { timeout: 120_000 }, () => {
         ]),
       ];
       let calls = 0;
-      on.allocate = (...args) => {
+      on.buffers.allocate = (...args) => {
         if (calls++ === n) throw new OutOfMemoryError("as planned");
-        return allocate.apply(on, args);
+        return allocate.apply(on.buffers, args);
       };
       let failed = false;
       try {
@@ -273,7 +273,7 @@ describe("ownership", { timeout: 120_000 }, () => {
         });
         free(made);
       } finally {
-        on.allocate = allocate;
+        on.buffers.allocate = allocate;
       }
       assert.equal(failed, calls > n);
       const made = run(x, y);

@@ -9,7 +9,7 @@ import { shellCommand } from "../coop/run-card.ts";
 import { type RunPlace, takeRunPlace } from "../coop/run-place.ts";
 import { COOP_RECIPE } from "../coop/schedule.ts";
 import { InputError } from "../tensor/errors.ts";
-import { device, tensor } from "../tensor/index.ts";
+import { device, retryOnLoss, tensor } from "../tensor/index.ts";
 import { TEMPLATE_FLAGS } from "./asking.ts";
 import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
@@ -72,10 +72,16 @@ While it learns, OUT.partial holds a checkpoint: --resume OUT goes on from it.`,
 async function runTrain(input: Input): Promise<number> {
   const plan = await planOf(input);
   await checkSeeds(plan);
+  const onLoss = ({ message }: Error) => console.error(`${message}\nThe training goes on on a fresh device.`);
+  return retryOnLoss((attempt) => runOnDevice(input, plan, attempt), { onLoss });
+}
+
+/** Trains on a device of its own: all that it needs is loaded anew, and what an earlier attempt saved is gone on from. */
+async function runOnDevice(input: Input, plan: Plan, attempt: number): Promise<number> {
+  const resume = attempt > 1 || (plan.resume && plan.several) ? "any" : plan.resume;
   const places: RunPlace[] = [];
   try {
-    for (const { out } of plan.runs)
-      places.push(await takeRunPlace(out, plan.resume && plan.several ? "any" : plan.resume));
+    for (const { out } of plan.runs) places.push(await takeRunPlace(out, resume));
     return await runAll(input, plan, places);
   } finally {
     for (const place of places) await place.release();

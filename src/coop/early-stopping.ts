@@ -1,4 +1,4 @@
-import { compile, free, gather, type Tensor, tensor } from "../tensor/index.ts";
+import { compile, gather, type Tensor, tensor } from "../tensor/index.ts";
 import type { Epoch } from "./epochs.ts";
 import { type Examples, type Host, type Learner, toHost } from "./fit.ts";
 
@@ -78,15 +78,19 @@ export function accuracyMeter<P>(
   );
   return {
     async of(params) {
-      const answers: Promise<number>[] = [];
-      for (let first = 0; first < count; first += batchSize) {
+      const answer = async (first: number): Promise<number> => {
         const asked = labels.subarray(first, first + batchSize);
         const picked = tensor(Int32Array.from(asked, (_, i) => first + i));
-        const scores = logits(params, all, picked);
-        const right = scores.data().then((values) => rightIn(values as Float32Array, asked));
-        answers.push(right.finally(() => free([picked, scores])));
-      }
-      return (await Promise.all(answers)).reduce((a, b) => a + b, 0) / count;
+        try {
+          const scores = logits(params, all, picked);
+          const right = scores.data().then((values) => rightIn(values as Float32Array, asked));
+          return await right.finally(() => scores.free());
+        } finally {
+          picked.free();
+        }
+      };
+      const batches = Array.from({ length: Math.ceil(count / batchSize) }, (_, i) => answer(i * batchSize));
+      return (await Promise.all(batches)).reduce((a, b) => a + b, 0) / count;
     },
     free() {
       all.free();

@@ -116,11 +116,12 @@ export async function runEpochs<P, Batch>(
   let { params, optimizer, epoch } = from;
   let before: FitState<P> | undefined; // where the epoch began
   let done: Epoch<P> = { ...from, loss: Number.NaN, learningRate };
+  let losses: Promise<number>[] = [];
   try {
     while (epoch < epochs) {
       const rate = coopLearningRate(epoch, { epochs, learningRate, warmupLearningRate });
       before = { ...copyOf(params, optimizer), epoch };
-      const losses: Promise<number>[] = [];
+      losses = [];
       const failed = async (at: number, what: string, found?: string): Promise<never> => {
         await onNonFinite?.(before!);
         const origin = found ? inStep(at, found) : await originOf(step, before!, await batches(epoch), rate, check);
@@ -130,15 +131,15 @@ export async function runEpochs<P, Batch>(
       };
       let breathed = performance.now();
       for (const batch of await batches(epoch)) {
-        const found = debugNans ? await findNonFinite(step, params, optimizer, batch, rate) : undefined;
-        if (found) {
+        try {
+          const found = debugNans ? await findNonFinite(step, params, optimizer, batch, rate) : undefined;
+          if (found) await failed(losses.length + 1, "a number stopped being finite", found.text);
+          const [updated, state, loss] = step(params, optimizer, batch, rate);
+          [params, optimizer] = [updated, state];
+          losses.push(loss.item().finally(() => loss.free()));
+        } finally {
           free(batch);
-          await failed(losses.length + 1, "a number stopped being finite", found.text);
         }
-        const [updated, state, loss] = step(params, optimizer, batch, rate);
-        [params, optimizer] = [updated, state];
-        losses.push(loss.item().finally(() => loss.free()));
-        free(batch);
         if (performance.now() - breathed > BREATH) {
           await new Promise((resolve) => setTimeout(resolve)); // Ctrl-C, a page's messages
           breathed = performance.now();
@@ -158,6 +159,7 @@ export async function runEpochs<P, Batch>(
     }
     return done;
   } catch (error) {
+    await Promise.allSettled(losses);
     free([params, optimizer, before]);
     throw error;
   } finally {

@@ -14,6 +14,7 @@ import {
   treeMap,
 } from "../tensor/index.ts";
 import type { MapTree } from "../tensor/tree.ts";
+import { orSayWhatFits } from "./batch-that-fits.ts";
 import {
   type Epoch,
   type EpochHooks,
@@ -112,6 +113,9 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
     maxGradientNorm === undefined ? undefined : (gradients: P) => clipByGlobalNorm(gradients, maxGradientNorm);
   /** By the size of their batch. */
   const steps = new Map<number, TrainingStep<P, PromptBatch>>();
+  const giveBack = () => {
+    for (const step of steps.values()) step.free();
+  };
 
   return {
     async fit(examples, run, { from = beginFit(learner, { ...recipe, seed: run.seed }), ...hooks } = {}) {
@@ -119,19 +123,27 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
       const size = Math.min(batchSize, labels.length);
       const step = steps.get(size) ?? trainingStep(loss, optimizer, { name: "the CoOp step", limit });
       steps.set(size, step);
+      let width = 1;
       const batches = async (epoch: number): Promise<Iterable<PromptBatch>> => {
         const rows =
           typeof examples.features === "function"
             ? rowsOf({ features: await examples.features(epoch), labels }, epoch)
             : rowsOf(examples as Examples, epoch);
+        width = rows.features.length / labels.length;
         return batchesOf(rows, epochBatches(labels.length, batchSize, run.seed, epoch));
       };
-      const last = await runEpochs(step, from, { ...recipe, epochs: run.epochs }, batches, hooks);
+      const bytesOf = (count: number) => {
+        const batch = {
+          features: tensor(new Float32Array(count * width), [count, width]),
+          labels: tensor(new Int32Array(count)),
+        };
+        return step.bytes(from.params, from.optimizer, batch, 0);
+      };
+      const work = () => runEpochs(step, from, { ...recipe, epochs: run.epochs }, batches, hooks);
+      const last = await orSayWhatFits(size, work, bytesOf, giveBack);
       return { ...last, program: step.inspect()[0] };
     },
-    free: () => {
-      for (const step of steps.values()) step.free();
-    },
+    free: giveBack,
   };
 }
 

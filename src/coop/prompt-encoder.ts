@@ -11,6 +11,7 @@ import {
 import {
   add,
   broadcastTo,
+  free,
   gatherRows,
   less,
   type RowIndex,
@@ -27,8 +28,18 @@ export interface PromptEncoderOptions {
   readonly vectors: number;
   /** Every prompt at the model's full context length, as the reference computes them: same values, more work. */
   readonly plain?: boolean;
+  /** Keep what the first block projects of the words, which saves work and takes the memory; true where not given. */
+  readonly keepFirst?: boolean;
   /** The prompts are computed for several sets of vectors at once, those of one set sharing their beginning. */
   readonly sets?: boolean;
+}
+
+/** The text tower on certain prompts. */
+export interface PromptEncoder {
+  /** From vectors [V, D] to the features of the prompts [K, E], not normalised. */
+  (vectors: Tensor): Tensor;
+  /** Gives back the device's memory. */
+  free(): void;
 }
 
 /**
@@ -43,8 +54,8 @@ export interface PromptEncoderOptions {
 export function promptEncoder(
   clip: Clip,
   prompts: readonly (readonly Place[])[],
-  { vectors, plain = false, sets = false }: PromptEncoderOptions,
-): (vectors: Tensor) => Tensor {
+  { vectors, plain = false, keepFirst = !plain, sets = false }: PromptEncoderOptions,
+): PromptEncoder {
   const { config, params } = clip;
   const { text } = params;
   const [block] = text.blocks;
@@ -67,10 +78,10 @@ export function promptEncoder(
     places: gatherRows(text.positionalEmbedding, one.learnedPositions), // [R, D]
     constants:
       before && keysAndValues(text.blocks, embed(before.tokens, before.positions), before.all, textLayers(config)),
-    first: plain ? undefined : treeMap((x: Tensor) => where(isWord, x, 0), projected(words)),
+    first: !keepFirst ? undefined : treeMap((x: Tensor) => where(isWord, x, 0), projected(words)),
   });
 
-  return (context) => {
+  const encode = (context: Tensor): Tensor => {
     const count = context.shape[0] / vectors;
     const { rows, learned, vectors: vectorOf } = packedFor(count);
     const places = add(gatherRows(context, vectorOf), repeated(fixed.places, count)); // [R, D]
@@ -81,6 +92,7 @@ export function promptEncoder(
     };
     return encodeEmbeddings(text, config, placed(places, fixed.words), rows, known);
   };
+  return Object.assign(encode, { free: () => free([fixed, [...packed.values()]]) });
 }
 
 /** The rows of x [R, D] over and over: [count R, D]. */

@@ -2,7 +2,7 @@ import { type Clip, embedTokens, encodeImage, similarityLogits } from "../clip/i
 import { InputError } from "../tensor/errors.ts";
 import { broadcastTo, crossEntropy, type Key, normal, reshape, type Tensor, tensor } from "../tensor/index.ts";
 import { layoutPrompts, type Position } from "./prompt.ts";
-import { promptEncoder } from "./prompt-encoder.ts";
+import { blockedEncoder, classesPerBlock } from "./prompt-blocks.ts";
 
 /** What the prompt that is learned looks like. */
 export interface PromptLearnerOptions {
@@ -16,6 +16,11 @@ export interface PromptLearnerOptions {
   readonly initText?: string;
   /** Compute every prompt at the model's full context length, as the reference does: same values, more work. */
   readonly plain?: boolean;
+  /**
+   * Compute the prompts so many classes at a time, and again for the gradients: the same values and a third more work
+   * in the memory of one block. Where not given, as many as a bound on memory allows (see `classesPerBlock`).
+   */
+  readonly classesPerBlock?: number;
 }
 
 /** What is learned. */
@@ -46,6 +51,8 @@ export interface PromptLearner {
   logits(params: PromptParams, batch: Omit<PromptBatch, "labels">): Tensor;
   /** Mean cross entropy: a scalar. */
   loss(params: PromptParams, batch: PromptBatch): Tensor;
+  /** Gives back the device's memory that the words take. */
+  free(): void;
 }
 
 /** Standard deviation of a random context (Zhou et al., §4.1). */
@@ -75,7 +82,8 @@ export function promptLearner(
 
   const vectors = classSpecific ? classNames.length * contextTokens : contextTokens;
   const prompts = layoutPrompts(clip, classNames, { contextTokens, position, classSpecific });
-  const encode = promptEncoder(clip, prompts, { vectors, plain });
+  const perBlock = options.classesPerBlock ?? classesPerBlock(clip, prompts);
+  const encode = blockedEncoder(clip, prompts, { vectors, plain, classesPerBlock: perBlock });
   const shape = classSpecific ? [classNames.length, contextTokens, width] : [contextTokens, width];
 
   const learner: PromptLearner = {
@@ -90,6 +98,7 @@ export function promptLearner(
     logits: (params, batch) =>
       similarityLogits(batchFeatures(clip, batch), learner.textFeatures(params), frozen.logitScale),
     loss: (params, batch) => crossEntropy(learner.logits(params, batch), batch.labels),
+    free: encode.free,
   };
   return learner;
 }

@@ -100,8 +100,8 @@ export async function runTraining<P>(
   const save = async ({ params, optimizer, epoch }: FitState<P>): Promise<void> => {
     await metrics.flush();
     const best = stopping?.best ? [toDevice(stopping.best.params, params)] : [];
-    await saveTraining(file, { params, optimizer, best } satisfies Saved<P>, run.settings, epoch);
-    free(best);
+    const saving = saveTraining(file, { params, optimizer, best } satisfies Saved<P>, run.settings, epoch);
+    await saving.finally(() => free(best));
     savedAt = performance.now();
   };
   let kept = from.epoch;

@@ -1,10 +1,11 @@
+import { device, deviceIfReady } from "./device.ts";
 import { CoopError } from "./errors.ts";
 import { evaluate, usedBy, whenUp } from "./evaluate.ts";
 import type { Load, VirtualBuffer } from "./expr.ts";
 import type { LowerOptions } from "./kernel.ts";
-import { bytesOf } from "./lower.ts";
-import type { Plan } from "./plan.ts";
-import { Program } from "./program.ts";
+import { bytesOf, lower } from "./lower.ts";
+import { type Plan, plan } from "./plan.ts";
+import { optionsFor, Program } from "./program.ts";
 import { matches, type Pattern, patternOf } from "./signature.ts";
 import type { Storage } from "./storage.ts";
 import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
@@ -42,6 +43,11 @@ export interface Compiled<Args extends unknown[], Result> {
   (...args: Args): Result;
   /** The programs traced so far, for printing and for tests. */
   inspect(): ProgramReport[];
+  /**
+   * Bytes that a call with such arguments takes on the device: the arguments, what is computed in between, and the
+   * results. Borrowed tensors, such as a model's weights, are not counted. Nothing runs.
+   */
+  bytes(...args: Args): Promise<number>;
   /** Gives back the memory that the programs hold. */
   free(): void;
 }
@@ -127,17 +133,27 @@ export function compile<Args extends unknown[], Result>(
 
   const launch = (trace: Trace, given: readonly Storage[], numbers: Float32Array<ArrayBuffer>): Storage[] => {
     const where = `${name}, which closes over it`;
-    if (trace.program) {
+    if (trace.program && trace.program.device === deviceIfReady()) {
       for (const t of trace.program.lowered.borrowed.keys()) t.storage!.assertUsable(where);
       return trace.program.run(given, numbers);
     }
     return whenUp(trace.roots, [...given, ...usedBy(trace.roots, where)], (on) => {
-      trace.program ??= new Program(on, trace.roots, trace.loads, lowering, name);
+      if (trace.program?.device !== on) trace.program = new Program(on, trace.roots, trace.loads, lowering, name);
       return trace.program.run(given, numbers);
     });
   };
 
+  const bytes = async (...args: Args): Promise<number> => {
+    const on = await device();
+    const { roots, loads } = traceOn(f, args, patternOf(args), donate);
+    const { dispatches, results } = lower(roots, loads, { ...optionsFor(on), ...lowering });
+    const given = [...loads.values()].flatMap(({ buffer }) => (buffer.kind === "input" ? [buffer.bytes] : []));
+    const all = [...given, ...plan(dispatches).slots, ...results.map(({ bytes }) => bytes)];
+    return all.reduce((sum, n) => sum + Math.ceil(n / 256) * 256, 0);
+  };
+
   return Object.assign(call, {
+    bytes,
     inspect: () =>
       traces.toReversed().flatMap(({ program }) =>
         program

@@ -38,9 +38,24 @@ export class DeviceLostError extends DeviceError {
   override name = "DeviceLostError";
 }
 
-/** The GPU refused an allocation. */
+/** The GPU stopped answering; to a program that is the same as losing it. */
+export class DeviceHungError extends DeviceLostError {
+  override name = "DeviceHungError";
+}
+
+/** The GPU refused an allocation. What lay on it before is as it was; what was being computed is lost. */
 export class OutOfMemoryError extends DeviceError {
   override name = "OutOfMemoryError";
+  /** Bytes that were asked for. */
+  readonly asked: number | undefined;
+  /** Bytes that were in use then. */
+  readonly inUse: number | undefined;
+
+  constructor(message: string, { asked, inUse }: { readonly asked?: number; readonly inUse?: number } = {}) {
+    super(message);
+    this.asked = asked;
+    this.inUse = inUse;
+  }
 }
 
 /** A file that is not what it claims to be: says which file, and which key or byte, in one line. */

@@ -77,6 +77,7 @@ export async function readStorage(storage: Storage, tensor: Tensor): Promise<Hos
     await storage.ready;
     storage.throwIfFailed();
     const bytes = await on.read(storage.on(on), bytesOf(tensor.shape, tensor.dtype));
+    storage.on(on); // by now it is known whether there was memory for what filled it
     return fromBytes(bytes, tensor.dtype, tensor.size);
   } finally {
     storage.unpin();

@@ -1,5 +1,6 @@
+export type { MemoryReport, Owner } from "./buffers.ts";
 export { type Compiled, type CompileOptions, compile, type ProgramReport } from "./compile.ts";
-export { type Device, device, type MemoryReport, type Owner } from "./device.ts";
+export { type Device, device } from "./device.ts";
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
 export type { VirtualBuffer } from "./expr.ts";
@@ -66,6 +67,7 @@ export {
   type UniformOptions,
   uniform,
 } from "./random.ts";
+export { type RetryOptions, retryOnLoss } from "./retry-on-loss.ts";
 export type { GpuOptions } from "./runtime.ts";
 export type { Shape } from "./shape.ts";
 export { apply, type Nested, Tensor, type TensorLike, tensor } from "./tensor.ts";

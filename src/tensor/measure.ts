@@ -42,8 +42,8 @@ export async function measure(
 async function time(on: Device, kernel: Kernel, { choice, bindings }: Dispatch): Promise<number> {
   const { code, params, workgroups } = choice!.launch(kernel);
   const pipeline = await on.pipeline(kernel.name, code);
-  const buffers = on.allocateAll([...bindings.map(({ bytes }) => bytes), params!.byteLength], "programs");
-  on.write(buffers.at(-1)!, 0, new Uint8Array(params!));
+  const buffers = on.buffers.allocateAll([...bindings.map(({ bytes }) => bytes), params!.byteLength], "programs");
+  on.buffers.write(buffers.at(-1)!, 0, new Uint8Array(params!));
   const group = on.gpu.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
@@ -66,6 +66,6 @@ async function time(on: Device, kernel: Kernel, { choice, bindings }: Dispatch):
     const times = Math.min(100, Math.ceil(MILLISECONDS / (await run(1))));
     return Math.min(await run(times), await run(times), await run(times));
   } finally {
-    for (const buffer of buffers) on.recycle(buffer);
+    for (const buffer of buffers) on.buffers.recycle(buffer);
   }
 }

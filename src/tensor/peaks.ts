@@ -48,13 +48,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }`;
 
 async function measure(device: Device): Promise<Peaks> {
-  const scratch = device.allocateAll([COPIED, COPIED], "programs");
+  const scratch = device.buffers.allocateAll([COPIED, COPIED], "programs");
   try {
     const add = await secondsOf(device, MULTIPLY_ADD, scratch.slice(1), INVOCATIONS / 64);
     const copy = await secondsOf(device, COPY, scratch, COPIED / 32 / 64);
     return { gflops: (2 * CHAINS * STEPS * INVOCATIONS) / add / 1e9, gbps: (2 * COPIED) / copy / 1e9 };
   } finally {
-    for (const buffer of scratch) device.recycle(buffer);
+    for (const buffer of scratch) device.buffers.recycle(buffer);
   }
 }
 

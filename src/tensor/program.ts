@@ -64,10 +64,12 @@ export class Program {
   private bound: Bound[] = [];
   /** The numbers that the device has. */
   private sent: Float32Array<ArrayBuffer> | undefined;
-  private readonly compiled: Promise<void>;
+  private compiled: Promise<void> | undefined;
+  /** The device's shortages that the buffers have been through. */
+  private shortages: number;
 
   constructor(
-    private readonly device: Device,
+    readonly device: Device,
     roots: readonly Tensor[],
     arguments_: ReadonlyMap<Tensor, Load>,
     options: Partial<LowerOptions> = {},
@@ -85,8 +87,17 @@ export class Program {
     if (half && !device.gpu.features.has("shader-f16")) {
       throw new DTypeError(`f16 needs an adapter with shader-f16, and ${device.description} has none; use f32`);
     }
-    this.compiled = this.compile();
-    this.compiled.catch(() => {});
+    this.shortages = device.buffers.shortageCount;
+    this.ready().catch(() => {});
+  }
+
+  /** The pipelines; where they could not be had, tried again at the next call. */
+  private ready(): Promise<void> {
+    this.compiled ??= this.compile().catch((error) => {
+      this.compiled = undefined;
+      throw error;
+    });
+    return this.compiled;
   }
 
   /** All pipelines of a program compile at the same time. */
@@ -129,9 +140,7 @@ export class Program {
     if (this.places.size === 0) return undefined;
     const all = new Uint8Array(this.places.size * PARAMS_STEP);
     for (const { at, bytes } of this.places.values()) all.set(new Uint8Array(bytes), at);
-    const buffer = this.device.allocate(all.byteLength, "programs");
-    this.device.write(buffer, 0, all);
-    return buffer;
+    return this.device.buffers.allocateFilled(all, all.byteLength, "programs");
   }
 
   /**
@@ -164,7 +173,7 @@ export class Program {
     const waiting = inputs.filter((s) => !s.isReady);
     if (this.launches && waiting.length === 0 && !patient) start();
     else {
-      const ready = Promise.all([this.compiled, ...waiting.map((s) => s.ready)]).then(begin, (error) => {
+      const ready = Promise.all([this.ready(), ...waiting.map((s) => s.ready)]).then(begin, (error) => {
         finish();
         throw error;
       });
@@ -179,9 +188,9 @@ export class Program {
   private execute(inputs: readonly Storage[], outputs: readonly Storage[], numbers: Float32Array<ArrayBuffer>): void {
     const bound = this.bind(inputs, numbers);
     try {
-      this.submit(bound.groups);
+      this.device.attempt(this.name, () => this.submit(bound.groups));
     } catch (error) {
-      for (const buffer of bound.outputs) this.device.recycle(buffer);
+      for (const buffer of bound.outputs) this.device.buffers.recycle(buffer);
       throw error;
     }
     outputs.forEach((output, i) => output.fill(this.device, bound.outputs[i]));
@@ -197,7 +206,7 @@ export class Program {
     try {
       await timer.alone(this, this.encoders(bound.groups));
     } catch (error) {
-      for (const buffer of bound.outputs) this.device.recycle(buffer);
+      for (const buffer of bound.outputs) this.device.buffers.recycle(buffer);
       throw error;
     }
     outputs.forEach((output, i) => output.fill(this.device, bound.outputs[i]));
@@ -208,26 +217,30 @@ export class Program {
     const { device } = this;
     device.check();
     for (const storage of storages) storage.throwIfFailed();
+    if (this.shortages !== device.buffers.shortageCount) {
+      this.release(); // some of it may be none
+      this.shortages = device.buffers.shortageCount;
+    }
     this.params ??= this.writeParams();
-    this.slots ??= device.allocateAll(this.plan.slots, "programs");
+    this.slots ??= device.buffers.allocateAll(this.plan.slots, "programs");
     this.send(numbers);
     const inputs = storages.map((storage) => storage.on(device));
-    const isFree = (buffer: GPUBuffer) => device.isFree(buffer);
+    const isFree = (buffer: GPUBuffer) => device.buffers.isFree(buffer);
     const known = this.bound.find((bound) => same(bound.inputs, inputs) && bound.outputs.every(isFree));
     // each result keeps to its own few buffers, else the sets would never repeat
     const own = (i: number) => this.bound.map(({ outputs }) => outputs[i]).findLast(isFree);
-    const outputs = device.allocateAll(
+    const outputs = device.buffers.allocateAll(
       this.resultBytes,
       "values",
       known?.outputs ?? this.resultBytes.map((_, i) => own(i)),
     );
     if (known && same(known.outputs, outputs)) return known;
     try {
-      const bound = { inputs, outputs, groups: this.groupsFor(inputs, outputs) };
+      const bound = { inputs, outputs, groups: device.attempt(this.name, () => this.groupsFor(inputs, outputs)) };
       this.bound = [bound, ...this.bound.slice(0, REMEMBERED - 1)];
       return bound;
     } catch (error) {
-      for (const buffer of outputs) device.recycle(buffer);
+      for (const buffer of outputs) device.buffers.recycle(buffer);
       throw error;
     }
   }
@@ -235,8 +248,8 @@ export class Program {
   /** Writes the numbers of the call, unless the device has them. */
   private send(numbers: Float32Array<ArrayBuffer>): void {
     if (numbers.length === 0 || (this.scalars && this.sent && sameNumbers(this.sent, numbers))) return;
-    this.scalars ??= this.device.allocate(numbers.byteLength, "programs");
-    this.device.write(this.scalars, 0, numbers);
+    this.scalars ??= this.device.buffers.allocate(numbers.byteLength, "programs");
+    this.device.buffers.write(this.scalars, 0, numbers);
     this.sent = numbers;
   }
 
@@ -277,6 +290,7 @@ export class Program {
       for (let i = from; i < end; i++) this.encode(pass, i, groups[i]);
       pass.end();
       gpu.queue.submit([encoder.finish()]);
+      if (end < groups.length) this.device.noteProgress();
     }
   }
 
@@ -316,9 +330,9 @@ export class Program {
 
   /** Gives the slots back. The program can still run; it takes them anew. */
   release(): void {
-    for (const slot of this.slots ?? []) this.device.recycle(slot);
-    if (this.scalars) this.device.recycle(this.scalars);
-    if (this.params) this.device.recycle(this.params);
+    for (const slot of this.slots ?? []) this.device.buffers.recycle(slot);
+    if (this.scalars) this.device.buffers.recycle(this.scalars);
+    if (this.params) this.device.buffers.recycle(this.params);
     this.slots = undefined;
     this.scalars = undefined;
     this.params = undefined;

@@ -1,4 +1,8 @@
+import { environment, inBrowser } from "./environment.ts";
 import { DeviceError } from "./errors.ts";
+import { inTime } from "./waiting.ts";
+
+export { environment, inBrowser };
 
 /** What is known of an adapter; empty, false or 0 where the runtime does not say. */
 export interface AdapterInfo {
@@ -93,12 +97,12 @@ export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
   const failures: string[] = [];
   for (const step of steps) {
     try {
-      const adapter = await findAdapter(step, options.toggles ?? []);
+      const adapter = await inTime("looking for an adapter", findAdapter(step, options.toggles ?? []));
       const info = adapter && (await infoOf(adapter));
       if (!info) failures.push(`${step}: no adapter`);
       else if (!fits(info)) failures.push(`${step}: only ${name(info)}`);
       else {
-        const device = await openDevice(adapter);
+        const device = await inTime("opening the device", openDevice(adapter));
         return asGpu(device, info, reason(demand, step, options.prefer, info), () => device.destroy());
       }
     } catch (error) {
@@ -202,18 +206,4 @@ function name(info: AdapterInfo): string {
 
 function words(info: AdapterInfo): string {
   return `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-}
-
-/** Whether there is no Node, Deno or Bun around. */
-export function inBrowser(): boolean {
-  return !globalThis.process?.versions?.node;
-}
-
-/** An environment variable, where there are such. */
-export function environment(variable: string): string | undefined {
-  try {
-    return globalThis.process?.env?.[variable];
-  } catch {
-    return undefined; // Deno without --allow-env
-  }
 }

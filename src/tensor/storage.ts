@@ -1,5 +1,5 @@
 import type { Device } from "./device.ts";
-import { DonatedError } from "./errors.ts";
+import { DeviceLostError, DonatedError } from "./errors.ts";
 
 /**
  * The memory behind an edge value: bytes waiting on the host, a buffer on the device, or a promise of one. Uses that
@@ -9,6 +9,8 @@ export class Storage {
   private host: ArrayBufferView<ArrayBuffer> | undefined;
   private device: Device | undefined;
   private buffer: GPUBuffer | undefined;
+  /** When, on the device's count of filled storages. */
+  private filledAt = 0;
   private pins = 0;
   private releasedBy: string | undefined;
   /** Settles when the buffer is filled or the work that should have filled it failed. */
@@ -51,10 +53,12 @@ export class Storage {
     if (this.failure) throw this.failure;
     if (!this.buffer) {
       if (!this.host) throw new Error("storage read before the work that fills it was submitted");
-      this.fill(device, device.allocate(this.bytes, "values"));
-      device.write(this.buffer!, 0, this.host);
+      this.fill(device, device.buffers.allocateFilled(this.host, this.bytes, "values"));
       this.host = undefined;
     }
+    if (this.device !== device)
+      throw new DeviceLostError("this tensor lay on a device that was lost or released: load or compute it again");
+    device.buffers.checkFilled(this.filledAt);
     return this.buffer!;
   }
 
@@ -62,6 +66,7 @@ export class Storage {
   fill(device: Device, buffer: GPUBuffer): void {
     this.device = device;
     this.buffer = buffer;
+    this.filledAt = device.buffers.noteFilled();
     this.ready = undefined;
     this.recycle();
   }
@@ -93,7 +98,7 @@ export class Storage {
   private recycle(): void {
     if (!this.releasedBy || this.pins > 0) return;
     this.host = undefined;
-    if (this.buffer && this.device) this.device.recycle(this.buffer);
+    if (this.buffer && this.device) this.device.buffers.recycle(this.buffer);
     this.buffer = undefined;
   }
 }

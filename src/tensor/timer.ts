@@ -77,7 +77,7 @@ export class Timer {
       const commands = encoder.finish();
       const begin = performance.now() * 1e6;
       queue.submit([commands]);
-      await queue.onSubmittedWorkDone();
+      await this.device.wait("profiling", queue.onSubmittedWorkDone());
       this.samples.push({ program, run, index, begin, end: performance.now() * 1e6 });
     }
   }
@@ -104,7 +104,7 @@ export class Timer {
     gpu.queue.submit([encoder.finish()]);
     const read = async () => {
       try {
-        await staging.mapAsync(GPUMapMode.READ);
+        await this.device.wait("profiling", staging.mapAsync(GPUMapMode.READ));
         const times = new BigUint64Array(staging.getMappedRange());
         // a clock that is reset or steps back gives nonsense for that launch: count it as nothing rather
         launches.forEach((_, i) => {

@@ -46,7 +46,7 @@ export async function upload(shape: Shape, dtype: DType, write: (put: Put) => Pr
   const on = await device();
   const bytes = bytesOf(shape, dtype);
   const storage = Storage.pending(bytes);
-  const buffer = on.allocate(bytes, "values");
+  const buffer = on.buffers.allocate(bytes, "values");
   try {
     await write((offset, data) => {
       if (offset % 4 !== 0 || offset + data.byteLength > bytes) {
@@ -54,10 +54,10 @@ export async function upload(shape: Shape, dtype: DType, write: (put: Put) => Pr
           `upload: ${data.byteLength} bytes at ${offset} do not lie in a tensor of ${bytes} bytes at a multiple of 4`,
         );
       }
-      on.write(buffer, offset, data);
+      on.buffers.write(buffer, offset, data);
     });
   } catch (error) {
-    on.recycle(buffer);
+    on.buffers.recycle(buffer);
     throw error;
   }
   storage.fill(on, buffer);
