@@ -1,8 +1,8 @@
 // Kills coop at random moments and at random operations on files (`npm run kills -- --kills 120 --seed 1`), and makes
 // these fail as a full or a read-only disk does: every file must be whole afterwards, and what is gone on with must end
-// as if nothing had happened. Writes reliability/kills.json.
+// as if nothing had happened. Writes the last findings of each journey to reliability/kills.json.
 import "../test/gpu-settings.ts";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -25,6 +25,7 @@ console.log(`seed ${seed}`);
 const { journeys, stop } = await openJourneys(root);
 const wanted = journeys.filter(({ name }) => !flags.only || flags.only.split(",").includes(name));
 const findings: Findings[] = [];
+const others = JSON.parse(await readFile(flags.out, "utf8").catch(() => "[]")) as readonly Findings[]; // of earlier times
 try {
   for (const journey of wanted) {
     const found = await campaign(journey, Math.ceil(Number(flags.kills) / wanted.length), seed, root);
@@ -34,8 +35,8 @@ try {
         `${found.failures} failures of the disk, ${found.finished} times gone on with to the same end, in ${found.seconds} s`,
     );
     await makeFolder(dirname(flags.out));
-    const outcome = { seed, node: process.version, kills: killsOf(findings), journeys: findings };
-    await writeFileAtomic(flags.out, `${JSON.stringify(outcome, null, 2)}\n`);
+    const all = [...others.filter(({ journey }) => findings.every((one) => one.journey !== journey)), ...findings];
+    await writeFileAtomic(flags.out, `${JSON.stringify(all, null, 2)}\n`);
   }
 } finally {
   stop();

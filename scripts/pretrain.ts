@@ -55,7 +55,10 @@ function batchAt(step: number) {
   return [piece];
 }
 
-const lock = await lockFile(flags.checkpoint);
+const lock = await lockFile(flags.checkpoint).catch(({ message }: Error) => {
+  console.error(message);
+  process.exit(1);
+});
 announce((await device()).description);
 const optimizer = adamw({ learningRate: rate, beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.1 });
 const schedule = linearWarmup(200, cosine(rate, steps - 200, 0.02 * rate));

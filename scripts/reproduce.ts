@@ -49,7 +49,10 @@ const settings = createHash("sha256")
   .slice(0, 16);
 const file = join(folder, "runs.jsonl");
 const sessions = join(folder, "sessions.jsonl");
-const lock = await lockFolder(folder);
+const lock = await lockFolder(folder).catch(({ message }: Error) => {
+  console.error(message);
+  process.exit(1);
+});
 
 const jobs = plan({ ...extent, methods: Object.keys(METHODS) });
 const wanted = new Set(jobs.flatMap((job) => seedsOf(job).map((seed) => idOf({ ...job, seed }))));

@@ -21,6 +21,7 @@ export interface Journey {
 /** What was found in a journey. */
 export interface Findings {
   readonly journey: string;
+  readonly seed: number;
   readonly kills: number;
   /** At an operation on a file: before it, or in the middle of its bytes. */
   readonly killsInWrites: number;
@@ -114,5 +115,14 @@ export async function campaign(journey: Journey, kills: number, seed: number, ro
     await rm(folder, { recursive: true, force: true });
   }
   const seconds = Math.round((performance.now() - began) / 1000);
-  return { journey: journey.name, kills: killed, killsInWrites: inWrites, operations, failures, finished, seconds };
+  return {
+    journey: journey.name,
+    seed,
+    kills: killed,
+    killsInWrites: inWrites,
+    operations,
+    failures,
+    finished,
+    seconds,
+  };
 }
