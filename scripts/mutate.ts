@@ -9,7 +9,7 @@ import { ROOT } from "./mutate/bundle.ts";
 import { whyEquivalent } from "./mutate/equivalent.ts";
 import { allMutants, replacementOf } from "./mutate/generate.ts";
 import { type Mutant, sampleOf } from "./mutate/mutant.ts";
-import { Runner } from "./mutate/runner.ts";
+import { Runner, type Verdict } from "./mutate/runner.ts";
 import { stagesFor } from "./mutate/tests.ts";
 import type { Job } from "./mutate/worker.ts";
 
@@ -54,12 +54,19 @@ const due = new Set((flags.again ? before : chosen).map(({ id }) => id));
 const runner = new Runner();
 const baselines = new Map<string, number>();
 
+/** A crash, or an error behind a test's back, may be an echo of what ran before: a fresh process is asked again. */
+async function verdictOf(job: Job, limit: number): Promise<Verdict> {
+  const verdict = await runner.run(job, limit);
+  const isEcho = verdict.failed === "crash" || verdict.failed?.startsWith("un");
+  return isEcho ? runner.run(job, limit) : verdict;
+}
+
 /** Seconds that tests take of the code as it is, which they have to pass. */
 async function baseline(job: Job): Promise<number> {
   const key = JSON.stringify(job);
   const known = baselines.get(key);
   if (known !== undefined) return known;
-  const { failed, message, ran, seconds } = await runner.run(job, 900);
+  const { failed, message, ran, seconds } = await verdictOf(job, 900);
   if (failed || ran === 0) throw new Error(`without a fault, ${failed ?? `nothing is run by ${key}`}: ${message}`);
   console.log(`${seconds.toFixed(1)} s, ${ran} tests: ${key}`);
   baselines.set(key, seconds);
@@ -77,9 +84,7 @@ async function fateOf(mutant: Mutant): Promise<Fate> {
   for (const stage of stagesFor(mutant)) {
     const limit = 20 + 6 * (await baseline(stage));
     const job = { ...stage, replaced: replacementOf(mutant) };
-    let verdict = await runner.run(job, limit);
-    // an error behind a test's back may be an echo of the mutant before: ask a fresh process
-    if (verdict.failed?.startsWith("un") || verdict.failed === "crash") verdict = await runner.run(job, limit);
+    const verdict = await verdictOf(job, limit);
     seconds += verdict.seconds;
     const time = Math.round(seconds * 100) / 100;
     if (isNoProgram(verdict.message ?? "", mutant)) return { id, op, fate: "invalid", seconds: time };
