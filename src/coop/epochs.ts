@@ -136,7 +136,9 @@ export async function runEpochs<P, Batch>(
           if (found) await failed(losses.length + 1, "a number stopped being finite", found.text);
           const [updated, state, loss] = step(params, optimizer, batch, rate);
           [params, optimizer] = [updated, state];
-          losses.push(loss.item().finally(() => loss.free()));
+          const value = loss.item().finally(() => loss.free());
+          value.catch(() => {}); // it may fail before anybody waits for it
+          losses.push(value);
         } finally {
           free(batch);
         }
