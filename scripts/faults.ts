@@ -65,9 +65,6 @@ async function campaign(): Promise<void> {
   const kinds = flags.only ? FAULTS.filter((fault) => flags.only!.split(",").includes(fault)) : FAULTS;
   const { adapter, calls } = await inProcess({ fault: "throw", points: [] });
   console.log(`${adapter}: a training of ${calls} calls`);
-  const faults: Record<string, object> = {};
-  const [points, wrong, unhandledRejections] = [0, 0, 0];
-  const started = performance.now();
   const lists = kinds.map((fault) => {
     const every = Number(flags.every ?? EVERY[fault]);
     const all = Array.from({ length: Math.ceil(calls / every) }, (_, i) => 1 + i * every);
