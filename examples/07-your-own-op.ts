@@ -7,7 +7,6 @@
 // its values needs the one before.
 import {
   apply,
-  checkOp,
   compile,
   defineOp,
   flip,
@@ -24,6 +23,7 @@ import {
   tensor,
   zeros,
 } from "../src/index.ts";
+import { checkOp } from "../src/testing.ts";
 
 // ## The kernel: WGSL, one invocation a row
 //

@@ -173,5 +173,5 @@ if (flags.write) {
   await mkdir("reliability", { recursive: true });
   const adapter = (await device()).adapter;
   const before = JSON.parse(await readFile(FILE, "utf8").catch(() => "{}"));
-  await writeFile(FILE, `${JSON.stringify({ ...before, adapter, ...report })}\n`);
+  await writeFile(FILE, `${JSON.stringify({ ...before, adapter, ...report }, null, 2)}\n`);
 }

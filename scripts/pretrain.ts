@@ -6,6 +6,7 @@ import { adamw, cosine, linearWarmup } from "../src/autograd/index.ts";
 import { loadTokenizer, textBatch } from "../src/clip/index.ts";
 import { initClip } from "../src/clip/init.ts";
 import { normalise } from "../src/clip/preprocess.ts";
+import { lockFile } from "../src/coop/lock.ts";
 import { pretrain } from "../src/coop/pretrain.ts";
 import { progress } from "../src/coop/progress.ts";
 import { loadTraining, saveTraining } from "../src/coop/training-state.ts";
@@ -54,6 +55,10 @@ function batchAt(step: number) {
   return [piece];
 }
 
+const lock = await lockFile(flags.checkpoint).catch(({ message }: Error) => {
+  console.error(message);
+  process.exit(1);
+});
 announce((await device()).description);
 const optimizer = adamw({ learningRate: rate, beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.1 });
 const schedule = linearWarmup(200, cosine(rate, steps - 200, 0.02 * rate));
@@ -79,5 +84,6 @@ for await (const { done, loss, state } of pretrain(
   if (done % SAVE_EVERY === 0 || done === steps) await saveTraining(flags.checkpoint, state, settings, done);
 }
 bar.finish();
+await lock.release();
 
 await import("./model-card.ts");

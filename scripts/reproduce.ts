@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
+import { lockFolder } from "../src/coop/lock.ts";
 import { progress } from "../src/coop/progress.ts";
 import { FULL } from "./reproduce/claims.ts";
 import { reproductionPage } from "./reproduce/document.ts";
@@ -48,7 +49,10 @@ const settings = createHash("sha256")
   .slice(0, 16);
 const file = join(folder, "runs.jsonl");
 const sessions = join(folder, "sessions.jsonl");
-await mkdir(folder, { recursive: true });
+const lock = await lockFolder(folder).catch(({ message }: Error) => {
+  console.error(message);
+  process.exit(1);
+});
 
 const jobs = plan({ ...extent, methods: Object.keys(METHODS) });
 const wanted = new Set(jobs.flatMap((job) => seedsOf(job).map((seed) => idOf({ ...job, seed }))));
@@ -103,6 +107,7 @@ await writeFileAtomic(
     processes,
   }),
 );
+await lock.release();
 console.log(out);
 
 /** Zero-shot learns nothing, so one seed stands for all. */

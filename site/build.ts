@@ -3,7 +3,7 @@
  * reference of every entry that package.json exports, from the sources. A public symbol without a docstring, a type
  * that is used but not exported and a link that leads nowhere are errors.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Application, Converter } from "typedoc";
 import { examplePages, titleOf } from "./examples.ts";
@@ -19,7 +19,9 @@ const entryPoints = Object.values<{ types?: string }>(exports).flatMap(({ types 
 );
 
 /** In the order in which they are read, the others by name. */
-const PAGES = ["guide-pictures", "guide-research", "guide-typescript", "how-it-works", "architecture", "*"];
+const FIRST = ["guide-pictures", "guide-research", "guide-typescript", "how-it-works", "architecture"];
+const others = readdirSync(join(root, "docs")).map((file) => file.replace(/\.md$/, ""));
+const pages = [...new Set([...FIRST, ...others.sort()])];
 
 const app = await Application.bootstrap({
   name: `coop ${version}`,
@@ -28,7 +30,7 @@ const app = await Application.bootstrap({
   entryPoints,
   readme: join(root, "README.md"),
   projectDocuments: [
-    ...PAGES.map((page) => join(root, "docs", `${page}.md`)),
+    ...pages.map((page) => join(root, "docs", `${page}.md`)),
     ...examplePages(join(root, "examples"), join(here, ".cache/examples")),
   ],
   out,

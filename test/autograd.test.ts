@@ -2,7 +2,7 @@ import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { checkGradients } from "../src/autograd/check.ts";
-import { checkpoint, customVjp, grad, jvp, valueAndGrad, vjp } from "../src/autograd/grad.ts";
+import { checkpoint, customVjp, grad, jvp, valueAndGrad, valueAndGradWith, vjp } from "../src/autograd/grad.ts";
 import { CoopError, DTypeError, ShapeError } from "../src/tensor/errors.ts";
 import * as coop from "../src/tensor/index.ts";
 import { lower } from "../src/tensor/lower.ts";
@@ -50,6 +50,13 @@ describe("gradients", { timeout: 60_000 }, () => {
     const [, pull] = vjp((t: Tensor) => g(f(t)), x);
     const c = tensor([1, -2]);
     await near(pull(c), pullF(pullG(c)));
+  });
+
+  test("what a function returns beside its value comes along, and adds nothing to the gradient", async () => {
+    const f = (t: Tensor, by: number): [Tensor, { double: Tensor }] => [sum(square(t)), { double: mul(t, by) }];
+    const [[value, { double }], gradient] = valueAndGradWith(f)(x, 2);
+    await near(value, tensor(5.25));
+    await near([double, gradient], [mul(x, 2), mul(x, 2)]);
   });
 
   test("structure is kept; what plays no part has gradient 0; the value comes along", async () => {

@@ -6,7 +6,6 @@ import {
   add,
   apply,
   CoopError,
-  checkOp,
   compile,
   DeviceError,
   defineOp,
@@ -21,6 +20,7 @@ import {
   type Tensor,
   tensor,
 } from "../src/index.ts";
+import { checkOp } from "../src/testing.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 
@@ -82,6 +82,16 @@ describe("an op of one's own", () => {
     assert.deepEqual(Object.keys(values), ["shifted-square", "composed"]);
     for (const error of Object.values(values)) assert.ok(error < 1e-6, `${error}`);
     assert.equal(gradients?.differences.length, 2);
+  });
+
+  test("checkOp runs each of several kernels, and a wrong one behind a right one is found", TIMEOUT, async () => {
+    const of = (...texts: string[]): Op => {
+      const kernels = texts.map((text, i) => ({ ...kernel(text), name: `way-${i}` }));
+      return { ...SHIFTED, run: { kind: "kernel", kernels } };
+    };
+    const { values } = await checkOp(of(right, right), [x], { shift: 3 });
+    assert.deepEqual(Object.keys(values), ["way-0", "way-1"]);
+    await assert.rejects(checkOp(of(right, source("x[i]")), [x], { shift: 3 }), /shiftedSquare by way-1/);
   });
 
   test("checkOp of an expression; of an op without a gradient", TIMEOUT, async () => {

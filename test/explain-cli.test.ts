@@ -1,7 +1,6 @@
 // coop explain, import and export as a person uses them.
 import "./gpu-settings.ts";
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,34 +12,10 @@ import { answersTo, comparePrompts } from "../src/coop/prompt-change.ts";
 import { adapterConfigJson, type SavedConfig } from "../src/coop/run-config.ts";
 import { adapterModel } from "../src/coop/run-files.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
+import { coop, jsonOf, refused } from "./run-coop.ts";
 
-const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
 const MODEL = join(import.meta.dirname, "../models/tiny-clip");
 const TIMEOUT = 60_000;
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const coop = (...words: string[]): Promise<Outcome> =>
-  new Promise((resolve) => {
-    const env = { ...process.env, COOP_QUIET: "1", COOP_NO_CACHE: "1" };
-    const args = ["--import", "tsx", MAIN, ...words];
-    execFile(process.execPath, args, { timeout: TIMEOUT, env }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
-    );
-  });
-const json = ({ code, stdout, stderr }: Outcome) => {
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout);
-};
-function refused({ code, stdout, stderr }: Outcome, expected: number, pattern: RegExp): void {
-  assert.equal(code, expected, stderr);
-  assert.equal(stdout, "");
-  assert.match(stderr, pattern);
-}
 
 let root: string;
 let pictures: string;
@@ -110,7 +85,7 @@ after(() => {
 describe("commands", { concurrency: 2, timeout: TIMEOUT }, () => {
   test("the words of a prompt, what it changes, and a page of it", { timeout: TIMEOUT }, async () => {
     const report = join(root, "page.html");
-    const result = json(
+    const result = jsonOf(
       await coop("explain", join(root, "words"), "--data", pictures, "--top-k", "2", "--report", report, "--json"),
     );
     assert.deepEqual(
@@ -144,7 +119,7 @@ describe("commands", { concurrency: 2, timeout: TIMEOUT }, () => {
     assert.equal(plain.code, 0, plain.stderr);
     assert.match(plain.stdout, /vector +norm +random +as near +nearest by distance\n +1 .* 0 of 64 +red 0\.000/);
     assert.match(plain.stdout, /Of 2 vectors 2 by distance and 2 by cosine are nearer/);
-    const { vectors } = json(await coop("explain", join(root, "specific"), "--labels", classes[2], "--json"));
+    const { vectors } = jsonOf(await coop("explain", join(root, "specific"), "--labels", classes[2], "--json"));
     assert.deepEqual(
       vectors.map((v: { class: string; vector: number }) => [v.class, v.vector]),
       [[classes[2], 1], [classes[2], 2]], // biome-ignore format: one row
@@ -158,11 +133,11 @@ describe("commands", { concurrency: 2, timeout: TIMEOUT }, () => {
   test("out to the reference and back: the same bits", { timeout: TIMEOUT }, async () => {
     for (const name of ["words", "specific"]) {
       const file = join(root, `${name}.pth.tar-7`);
-      const saved = json(await coop("export", join(root, name), "--out", file, "--full", "--json"));
+      const saved = jsonOf(await coop("export", join(root, name), "--out", file, "--full", "--json"));
       assert.equal(saved.epoch, 7);
       assert.equal(saved.settings["TRAINER.COOP.CSC"], name === "words" ? "False" : "True");
       const out = join(root, `${name}-back`);
-      const back = json(await coop("import", file, "--out", out, "--json"));
+      const back = jsonOf(await coop("import", file, "--out", out, "--json"));
       assert.deepEqual([back.classes, back.epoch, back.skipped], [classes, 7, []]);
       const model = (dir: string) => readFileSync(join(dir, "adapter_model.safetensors"));
       assert.deepEqual(model(out), model(join(root, name)));
@@ -170,13 +145,13 @@ describe("commands", { concurrency: 2, timeout: TIMEOUT }, () => {
     }
     const file = join(root, "words.pth.tar-7");
     refused(await coop("export", join(root, "words"), "--out", file), 1, /is there already/);
-    const measured = json(await coop("eval", pictures, "--prompt", join(root, "words-back"), "--json"));
+    const measured = jsonOf(await coop("eval", pictures, "--prompt", join(root, "words-back"), "--json"));
     assert.equal(measured.coop.total, 9);
   });
 
   test("a wrong list of classes, and other classes", { timeout: TIMEOUT }, async () => {
     const file = join(root, "other.pth.tar-3");
-    json(await coop("export", join(root, "words"), "--out", file, "--full", "--json"));
+    jsonOf(await coop("export", join(root, "words"), "--out", file, "--full", "--json"));
     const out = join(root, "never");
     const import_ = (...flags: string[]) => coop("import", file, "--out", out, ...flags);
     const turned = [...classes].reverse().join(",");
@@ -189,16 +164,16 @@ describe("commands", { concurrency: 2, timeout: TIMEOUT }, () => {
     refused(await import_("--new-classes"), 2, /--new-classes needs/);
     refused(await import_("--position", "behind"), 1, /--position is behind/);
     assert.ok(!existsSync(out));
-    const other = json(await import_("--classes", "moon,star", "--new-classes", "--position", "front", "--json"));
+    const other = jsonOf(await import_("--classes", "moon,star", "--new-classes", "--position", "front", "--json"));
     assert.deepEqual([other.classes, other.position], [["moon", "star"], "front"]);
     const list = join(root, "classes.txt");
     writeFileSync(list, `${classes.join("\n")}\n`);
     assert.deepEqual(
-      json(await coop("import", file, "--out", `${out}2`, "--classes-from", list, "--json")).classes,
+      jsonOf(await coop("import", file, "--out", `${out}2`, "--classes-from", list, "--json")).classes,
       classes,
     );
     assert.deepEqual(
-      json(await coop("import", file, "--out", `${out}3`, "--classes-from", pictures, "--json")).classes,
+      jsonOf(await coop("import", file, "--out", `${out}3`, "--classes-from", pictures, "--json")).classes,
       classes,
     );
     writeFileSync(join(root, "no.pth"), "hello, world, hello");

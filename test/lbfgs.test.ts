@@ -2,6 +2,7 @@ import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { descend } from "../src/autograd/descend.ts";
 import { type LinePoint, minimize, minimizer, strongWolfe } from "../src/autograd/index.ts";
 import { CoopError, DTypeError } from "../src/tensor/errors.ts";
 import {
@@ -142,6 +143,19 @@ test("steps to where the loss overflows are taken back", TIMEOUT, async () => {
   const found = await minimize(steep, { x: tensor([-2000, -1999]) }, { gradientTolerance: 1e-3 });
   assert.ok(found.converged, found.reason);
   for (const v of await values(found.params.x)) assert.ok(Math.abs(v - Math.log(3)) < 1e-3, `${v}`);
+});
+
+test("what no longer gets better ends after fifty iterations", TIMEOUT, async () => {
+  let last: Float64Array = Float64Array.of(0, 0);
+  // every step is accepted: the gradient is always as long, and at right angles to the step
+  const evaluate = async (x: Float64Array) => {
+    const [a, b] = x.map((v, i) => v - last[i]);
+    const length = Math.hypot(a, b);
+    last = x;
+    return { x, value: 1, gradient: length === 0 ? Float64Array.of(1, 0) : Float64Array.of(-b / length, a / length) };
+  };
+  const { reason, iterations } = await descend(evaluate, Float64Array.of(0, 0), { maxIterations: 200 });
+  assert.deepEqual([reason, iterations], ["precision", 51]);
 });
 
 test("limits, early ends and refusals", TIMEOUT, async () => {

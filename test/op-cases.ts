@@ -138,6 +138,7 @@ const ELEMENTWISE: Record<string, OpCase> = {
   logicalAnd: elementwise(coop.logicalAnd, 2, { domains: ["bool", "bool"], dtypes: ["bool"], order: 0 }),
   logicalOr: elementwise(coop.logicalOr, 2, { domains: ["bool", "bool"], dtypes: ["bool"], order: 0 }),
   logicalNot: elementwise(coop.logicalNot, 1, { domains: ["bool"], dtypes: ["bool"], order: 0 }),
+  finite: elementwise(coop.finite, 1, { order: 0 }),
   shiftRight: elementwise(coop.shiftRight, 2, { domains: ["whole", "shift"], dtypes: ["u32"], order: 0 }),
   threefry: elementwise((a) => apply(op("threefry"), [a, coop.mul(a, 3), coop.add(a, 7)]), 1, {
     domains: ["whole"],

@@ -1,6 +1,5 @@
 import "./gpu-settings.ts";
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { strFromU8, unzipSync } from "fflate";
@@ -11,9 +10,10 @@ import { contextShape, parseAdapterConfig } from "../src/coop/run-config.ts";
 import { parseMetricsJsonl, parseSplits, readAdapterModel } from "../src/coop/run-files.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
 import type { Answers, State } from "../web/protocol.ts";
-import { CHROMIUM, openPageWorker, type PageWorker, TINY } from "./page-worker.ts";
+import { noChromium } from "./chromium.ts";
+import { openPageWorker, type PageWorker, TINY } from "./page-worker.ts";
 
-const skip = !existsSync(CHROMIUM) && `there is no ${CHROMIUM}`;
+const skip = await noChromium();
 /** A drawn set, and a training that is short and yet better than zero-shot. */
 const SET = "above";
 const CLASSES = 10;
@@ -138,7 +138,7 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
     };
     await context.route("https://huggingface.co/**", async (route) => {
       const path = join(TINY, basename(new URL(route.request().url()).pathname));
-      await (existsSync(path) ? route.fulfill({ path, headers }) : route.fulfill({ status: 404, headers }));
+      await route.fulfill({ path, headers }).catch(() => route.fulfill({ status: 404, headers }));
     });
     const loaded = await inPage<State["model"]>(`
       await engine.loadModel("someone/tiny");
@@ -371,7 +371,10 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
       const { probabilities } = await engine.answers("tries", "prompt");
       return { state, probabilities: [...probabilities] }`);
     assert.equal(state.training.status, "finished");
-    assert.deepEqual(state.classes.map(({ name }) => name), await inPage(`return classes`)); // biome-ignore format: one line
+    assert.deepEqual(
+      state.classes.map(({ name }) => name),
+      await inPage(`return classes`),
+    );
     const before = Array.from(pictures.probabilities).slice(-CLASSES);
     probabilities.forEach((p, i) => assert.ok(Math.abs(p - before[i]) < 1e-5));
   });
@@ -389,6 +392,11 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
     const { origin } = new URL(worker.page.url());
     assert.ok(worker.requests.length > 5);
     const hub = "https://huggingface.co/";
-    assert.deepEqual(worker.requests.filter((address) => ![origin, hub].some((known) => address.startsWith(known)) && !address.startsWith("blob:")), []); // biome-ignore format: one line
+    assert.deepEqual(
+      worker.requests.filter(
+        (address) => ![origin, hub].some((known) => address.startsWith(known)) && !address.startsWith("blob:"),
+      ),
+      [],
+    );
   });
 });

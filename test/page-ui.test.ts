@@ -5,8 +5,9 @@ import { after, before, describe, test } from "node:test";
 import type { Browser, Locator, Page } from "playwright-core";
 import { allFiles, chosenFolder } from "../web/ui/intake.ts";
 import { keep } from "../web/ui/keep.ts";
+import { launch, noChromium } from "./chromium.ts";
 import type { Order } from "./fake-page-engine.ts";
-import { launch, noBrowser, openPage, type Site, serveFakePage } from "./page-browser.ts";
+import { openPage, type Site, servePage } from "./page-browser.ts";
 
 const LIMIT = { timeout: 90_000 };
 const PICTURES = ["a.png", "b.png", "c.png"].map((name) => ({ name, mimeType: "image/png", buffer: Buffer.from("x") }));
@@ -45,12 +46,12 @@ test("each folder that holds files is a class, whatever lies around it", () => {
   assert.equal(allFiles({ folders, loose }).length, 4);
 });
 
-describe("the page", { skip: noBrowser, timeout: 600_000 }, () => {
+describe("the page", { skip: await noChromium(), timeout: 600_000 }, () => {
   let site: Site;
   let browser: Browser;
   before(async () => {
-    site = await serveFakePage();
-    browser = await launch();
+    site = await servePage({ fake: true });
+    browser = await launch({ webgpu: false, camera: true });
   }, LIMIT);
   after(async () => {
     await browser?.close();

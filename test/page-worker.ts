@@ -1,33 +1,14 @@
 import { readFile, rm } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { build } from "vite";
+import { launch } from "./chromium.ts";
+import { type Find, filesOf, serve } from "./static-server.ts";
 
 export const TINY = fileURLToPath(new URL("../models/tiny-clip", import.meta.url));
-/** The browser; `CHROMIUM` names another. */
-export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-
-const FLAGS = [
-  "--no-sandbox",
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
-
-const TYPES: Readonly<Record<string, string>> = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".mjs": "text/javascript",
-  ".json": "application/json",
-};
 
 /** What the page says to its worker; `engine` and the last `state` are the window's. */
 const DRIVER = `
@@ -111,20 +92,16 @@ export async function openPageWorker(): Promise<PageWorker> {
     "/no-gpu.js": NO_GPU,
     "/hide.js": HIDE,
   };
-  const server: Server = createServer(async ({ url = "/" }, response) => {
-    const { pathname } = new URL(url, "http://page");
-    if (pathname === "/slow/model.safetensors") return; // never comes
-    const path = normalize(pathname).replace(/^.slow/, "/model");
-    const file =
-      pathname === "/comlink.mjs" ? comlink : path.startsWith("/model/") ? join(TINY, path.slice(6)) : join(dist, path);
-    const body = served[pathname] ?? (await readFile(file).catch(() => undefined));
-    const type = TYPES[extname(pathname || ".html")] ?? (pathname === "/" ? "text/html" : "application/octet-stream");
-    response.writeHead(body === undefined ? 404 : 200, { "content-type": type, "content-security-policy": POLICY });
-    response.end(body);
-  });
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address() as AddressInfo;
-  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const built = filesOf(dist);
+  const model = filesOf(TINY);
+  const find: Find = (path) => {
+    if (path === "/slow/model.safetensors") return "never";
+    if (path in served) return Promise.resolve(served[path]);
+    if (path === "/comlink.mjs") return readFile(comlink);
+    return /^\/(slow|model)\//.test(path) ? model(path.replace(/^\/(slow|model)/, "")) : built(path);
+  };
+  const { port, close } = await serve(find, { headers: { "content-security-policy": POLICY } });
+  const browser = await launch();
   const page = await browser.newPage();
   const requests: string[] = [];
   page.context().on("request", (request) => requests.push(request.url()));
@@ -138,7 +115,7 @@ export async function openPageWorker(): Promise<PageWorker> {
     requests,
     async close() {
       await browser.close();
-      server.close();
+      await close();
       await rm(dist, { recursive: true, force: true });
     },
   };

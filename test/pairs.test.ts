@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { openPairs, readPairs } from "../src/coop/pairs.ts";
 import { expandBraces } from "../src/coop/pairs-tar.ts";
 import { InputError } from "../src/tensor/errors.ts";
+import { archive, member, pax } from "./tar-writer.ts";
 
 /** A folder of some files; pictures are a few bytes, since none is decoded here. */
 function folder(t: TestContext, files: Record<string, string | Uint8Array>): string {
@@ -151,30 +152,6 @@ test("errors that end", async (t) => {
   await refuse("text.tar", /no pair.*header at byte 0 is damaged/);
   await assert.rejects(readPairs(join(dir, "text.tar")), /holds its pictures/);
 });
-
-/** A tar header and its content, padded. */
-function member(name: string, content: string | Uint8Array, type = "0", prefix = ""): Uint8Array {
-  const body = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  const bytes = new Uint8Array(512 + Math.ceil(body.length / 512) * 512);
-  const put = (text: string, at: number) => bytes.set(new TextEncoder().encode(text), at);
-  put(name.slice(0, 100), 0);
-  put(`${body.length.toString(8).padStart(11, "0")}`, 124);
-  put(" ".repeat(8), 148);
-  put(type, 156);
-  put("ustar\u000000", 257);
-  put(prefix, 345);
-  const sum = bytes.subarray(0, 512).reduce((a, b) => a + b, 0);
-  put(`${sum.toString(8).padStart(6, "0")}\u0000 `, 148);
-  bytes.set(body, 512);
-  return bytes;
-}
-const pax = (key: string, value: string): Uint8Array => {
-  const rest = ` ${key}=${value}\n`;
-  const bytes = new TextEncoder().encode(rest).length;
-  const length = [1, 2, 3, 4].map((digits) => digits + bytes).find((n, i) => String(n).length === i + 1)!;
-  return member("pax", `${length}${rest}`, "x");
-};
-const archive = (...members: Uint8Array[]) => new Uint8Array(Buffer.concat([...members, new Uint8Array(1024)]));
 
 test("tar: long names, pax, json, hostile names, what is left out", async (t) => {
   const long = `${"deep/".repeat(30)}picture`;

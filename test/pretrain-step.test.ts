@@ -18,7 +18,19 @@ import { inferConfig } from "../src/clip/infer-config.ts";
 import { initClip } from "../src/clip/init.ts";
 import { decays, pretrainOptimizer, pretrainStep, type TrainingState } from "../src/clip/pretrain-step.ts";
 import { loadWeights } from "../src/clip/weights.ts";
-import { add, compile, device, foldIn, key, normal, read, type Tensor, tensor, treeMap } from "../src/tensor/index.ts";
+import {
+  add,
+  compile,
+  device,
+  foldIn,
+  key,
+  mul,
+  normal,
+  read,
+  type Tensor,
+  tensor,
+  treeMap,
+} from "../src/tensor/index.ts";
 import { forEachLeaf } from "../src/tensor/tree.ts";
 
 const TIMEOUT = { timeout: 120_000 };
@@ -112,6 +124,24 @@ describe("gradients", () => {
 });
 
 describe("a step", () => {
+  test("examined, a batch or a state that is not finite is told, in one piece and in several", TIMEOUT, async () => {
+    const optimizer = pretrainOptimizer(config, { learningRate: 1e-3 });
+    const step = pretrainStep(config, optimizer);
+    const state: TrainingState = { params: params(), optimizer: optimizer.init(params()) };
+    const dark = (piece: BatchPiece): BatchPiece => {
+      return () => ({ ...piece(), images: mul(piece().images, Number.NaN) });
+    };
+    const whole = await step.examine(state, inPieces(N).map(dark), 1e-3);
+    assert.match(whole?.text ?? "", /^argument \[1\]\.images holds NaN for 6144 of 6144 numbers/);
+    const second = inPieces(4).map((piece, i) => (i === 1 ? dark(piece) : piece));
+    const inPart = await step.examine(state, second, 1e-3);
+    assert.match(inPart?.text ?? "", /^argument \[1\]\.images holds NaN for 3072 of 3072 numbers/);
+    const wild = { ...state, params: { ...state.params, logitScale: tensor(Number.POSITIVE_INFINITY) } };
+    const inState = await step.examine(wild, inPieces(N), 1e-3);
+    assert.match(inState?.text ?? "", /^argument \[0\]\.params\.logitScale holds infinity/);
+    step.free();
+  });
+
   test("which parameters decay", () => {
     const [yes, no]: string[][] = [[], []];
     forEachLeaf(initClip(config, key(0)), (leaf, path) => (decays(leaf as Tensor) ? yes : no).push(path));

@@ -6,11 +6,12 @@ import { get } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import type { Browser } from "playwright-core";
-import { findChromium, type Logging, launch, visit } from "./runtimes/browser.ts";
+import { findChromium, launch } from "./chromium.ts";
+import { type Logging, visit } from "./runtimes/browser.ts";
 import { type PackedApp, packedApp } from "./runtimes/packed.ts";
 import { run } from "./runtimes/run.ts";
-import { type Served, serve } from "./runtimes/server.ts";
 import type { Verdict } from "./runtimes/smoke.ts";
+import { filesOf, type Served, serve } from "./static-server.ts";
 
 const SETUP = 600_000;
 /** A few seconds alone on two cores; SwiftShader on a busy machine takes its time. */
@@ -104,8 +105,7 @@ describe("outside of browsers", { concurrency: 2 }, () => {
   }
 });
 
-const chromium = await findChromium();
-const started = chromium ? await launch(chromium).catch((error: Error) => error) : new Error("it is not there");
+const started = (await findChromium()) ? await launch().catch((error: Error) => error) : new Error("it is not there");
 const browser = started instanceof Error ? undefined : started;
 const trouble = started instanceof Error ? started.message : "";
 const noChromium = whySkipped("chromium", !trouble, `apt-get install chromium, or COOP_CHROMIUM=PATH (${trouble})`);
@@ -115,7 +115,7 @@ describe("Chromium", { skip: noChromium, concurrency: 1 }, () => {
   let served: Served;
   before(async () => {
     if (started instanceof Error) throw started;
-    served = await serve(app!.folder, ["localhost", "127.0.0.1", "coop.example"]);
+    served = await serve(filesOf(app!.folder), { hosts: ["localhost", "127.0.0.1", "coop.example"] });
   });
   after(() => served?.close());
 
@@ -150,7 +150,7 @@ describe("Chromium", { skip: noChromium, concurrency: 1 }, () => {
   });
 
   test("says what to do on an insecure page, and in a browser without an adapter", { timeout: TIMEOUT }, async () => {
-    const plain = await launch(chromium!, { webgpu: false, hosts: "MAP coop.example 127.0.0.1" });
+    const plain = await launch({ webgpu: false, hosts: "MAP coop.example 127.0.0.1" });
     try {
       const [insecure] = (await verdictsOf(plain, `http://coop.example:${served.port}/page.html`)) ?? [];
       assert.match(insecure.detail, /^DeviceError: No WebGPU adapter was found .*\n.*over https, or from localhost/);

@@ -185,7 +185,7 @@ test("what is written is read back, aligned, and the order it came in does not m
         assert.deepEqual(join8(...pieces), data);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 1000 },
   );
 });
 

@@ -84,6 +84,7 @@ const UNARY = [
   "quickGelu",
   "erf",
   "orderKey",
+  "finite",
 ] as const;
 const BINARY = [
   "add",
@@ -143,7 +144,35 @@ describe("infinities, NaN and zeros", { timeout: 60_000 }, () => {
       [2 ** 31 - 1, -(2 ** 31), 2 ** 31 - 1, -1, 2, -2].map(nearest),
     );
     assert.deepEqual([...(await coop.cast(finite, "u32").data())], [2 ** 32 - 1, 0, 4e9, 0, 2, 0].map(nearest));
+    const ends = { i32: [2 ** 31 - 1, -(2 ** 31), 2 ** 31 - 1], u32: [2 ** 32 - 1, 0, 4e9] } as const;
+    const given = new Map([[finite, Float64Array.of(3e38, -3e38, 4e9, -1, 2.9, -2.9)]]);
+    for (const [dtype, values] of Object.entries(ends) as [keyof typeof ends, readonly number[]][])
+      assert.deepEqual([...references([coop.cast(finite, dtype)], given)[0]].slice(0, 3), values);
     assert.deepEqual([...(await coop.cast(finite, "bool").data())], [1, 1, 1, 1, 1, 1]);
+  });
+
+  test("NaN goes through sums and products, whatever computes them; infinities of both signs make one", async () => {
+    const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
+    for (const [bad, n] of [
+      [[nan, 0], 3],
+      [[inf, -inf], 3],
+      [[nan, 0], 40],
+    ] as const) {
+      const x = coop.tensor(
+        Float32Array.from({ length: n * n }, (_, i) => (i % n < 2 ? bad[i % n] : 1)),
+        [n, n],
+      );
+      const image = coop.reshape(x, [1, 1, n, n]);
+      const results = await coop.read([
+        coop.sum(x),
+        coop.sum(x, 1),
+        coop.mean(x, 1),
+        coop.matmul(x, coop.ones([n, n])),
+        coop.conv2d(image, coop.ones([1, 1, n, n])),
+      ]);
+      for (const [at, values] of results.entries())
+        assert.ok(values.every(Number.isNaN), `result ${at} of ${bad} in ${n} columns: ${values}`);
+    }
   });
 
   test("sums and maxima of infinities; the softmax of huge and of masked scores", async () => {

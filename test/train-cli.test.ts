@@ -2,7 +2,7 @@
 import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, mock, test } from "node:test";
 import { main } from "../src/cli/cli.ts";
@@ -228,11 +228,12 @@ test("wrong use, and what there is nothing of", TIMEOUT, async () => {
 
 test("a place where a live process trains is refused, that of a dead one taken over", TIMEOUT, async () => {
   mkdirSync(at("taken.partial"));
-  writeFileSync(at("taken.partial", `lock-${process.ppid}`), "");
-  await refused(train("taken"), 1, new RegExp(`process ${process.ppid} trains there`));
+  const lock = (pid: number) => at("taken.partial", `lock-${pid}--${hostname()}`);
+  writeFileSync(lock(process.ppid), "");
+  await refused(train("taken"), 1, new RegExp(`taken: process ${process.ppid} works there`));
   rmSync(at("taken.partial"), { recursive: true });
   mkdirSync(at("taken.partial"));
-  writeFileSync(at("taken.partial", "lock-999999999"), "");
+  writeFileSync(lock(999999999), "");
   await json(...train("taken", "--epochs", "1", "--context-tokens", "2"));
   assert.ok(!existsSync(at("taken.partial")));
 });

@@ -9,6 +9,7 @@ import { treeLeaves, treeMap } from "../tensor/tree.ts";
 import { read } from "../tensor/values.ts";
 import { backward } from "./backward.ts";
 
+/** How closely gradients are checked. */
 export interface CheckOptions {
   /** Of the random directions. */
   readonly seed?: number;

@@ -1,5 +1,3 @@
-export { type CheckOptions, checkGradients, type GradientReport } from "./check.ts";
-export { checkOp, type OpReport } from "./check-op.ts";
 export type { EndReason, LbfgsOptions, LbfgsState } from "./descend.ts";
 export { checkpoint, customVjp, grad, jvp, valueAndGrad, valueAndGradWith, vjp } from "./grad.ts";
 export { type Minimizer, type Minimum, minimize, minimizer } from "./lbfgs.ts";

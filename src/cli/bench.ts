@@ -13,6 +13,7 @@ import {
   runExperiments,
 } from "../coop/experiments/index.ts";
 import { distinct, summaryTable } from "../coop/experiments/summary.ts";
+import { lockFolder } from "../coop/lock.ts";
 import { listNames, nearest } from "../coop/near.ts";
 import { duration, formatTable, progress } from "../coop/progress.ts";
 import { device, InputError } from "../tensor/index.ts";
@@ -41,6 +42,12 @@ async function runBench(input: Input): Promise<number> {
   const file = input.only("SPEC.json");
   const spec = parseSpec(await textOf(file), file, { templateOf: templateFor });
   const out = input.text("out") ?? join("runs", basename(file).replace(/\.json$/i, ""));
+  if (input.has("dry-run")) return runBenchIn(out, input, spec);
+  const lock = await lockFolder(out);
+  return runBenchIn(out, input, spec).finally(lock.release);
+}
+
+async function runBenchIn(out: string, input: Input, spec: ExperimentSpec): Promise<number> {
   const resultsFile = join(out, RESULTS_FILE);
   const only = input.text("only") === undefined ? () => true : chosen(spec, input.list("only"));
   const runs = (await plan(spec)).filter(only);

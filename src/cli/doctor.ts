@@ -1,7 +1,7 @@
 import { formatTable } from "../coop/progress.ts";
 import { device } from "../tensor/index.ts";
 import { announce } from "../tensor/runtime.ts";
-import { selfTest } from "../tensor/self-test.ts";
+import { type SelfTest, selfTest } from "../tensor/self-test.ts";
 import type { Command } from "./command.ts";
 import { VERSION } from "./versions.ts";
 
@@ -14,7 +14,7 @@ const LIMITS = [
 ] as const;
 
 export const doctor: Command = {
-  summary: "Shows the adapter that coop would use and tests every kernel on it against float64.",
+  summary: "Shows the adapter that coop would use, tests every kernel on it against float64 and refuses wrong ones.",
   usage: "",
   flags: {},
   async run(input) {
@@ -22,8 +22,7 @@ export const doctor: Command = {
     announce(on.description);
     const features = [...on.gpu.features].sort();
     const limits = Object.fromEntries(LIMITS.map((name) => [name, on.gpu.limits[name]]));
-    const tests = await selfTest();
-    const ok = tests.every(({ passed }) => passed);
+    const { tests, refused, fallbacks, ok } = await selfTest();
     if (input.has("json")) {
       console.log(
         JSON.stringify({
@@ -33,6 +32,8 @@ export const doctor: Command = {
           features,
           limits,
           tests,
+          refused,
+          fallbacks,
           ok,
         }),
       );
@@ -45,14 +46,20 @@ export const doctor: Command = {
       ...Object.entries(limits).map(([name, value]) => [name, String(value)]),
     ];
     console.log(formatTable(rows));
-    console.log(
-      `\n${formatTable([["kernel", "error", "allowed", ""], ...tests.map((t) => [t.name, t.error.toExponential(1), t.allowed.toExponential(1), t.passed ? "ok" : "WRONG"])])}`,
-    );
-    console.log(
-      ok
-        ? "\nEvery kernel agrees with float64."
-        : "\nSome kernels give wrong numbers on this adapter: do not trust its results. COOP_ADAPTER=swiftshader runs on the CPU instead.",
-    );
+    const table = (of: readonly SelfTest[]) =>
+      formatTable([
+        ["kernel", "error", "allowed", ""],
+        ...of.map((t) => [t.name, t.error.toExponential(1), t.allowed.toExponential(1), t.passed ? "ok" : "WRONG"]),
+      ]);
+    console.log(`\n${table(tests)}`);
+    if (refused.length > 0)
+      console.log(
+        `\nThese kernels give wrong numbers on this adapter and are not used any more: ${refused.join(", ")}. Their ops, computed by what is left:\n\n${table(fallbacks)}`,
+      );
+    const wrong =
+      "Some numbers are wrong on this adapter: do not trust it. COOP_ADAPTER=swiftshader runs on the CPU instead.";
+    const right = refused.length > 0 ? "What is used agrees with float64." : "Every kernel agrees with float64.";
+    console.log(`\n${ok ? right : wrong}`);
     return ok ? 0 : 1;
   },
 };

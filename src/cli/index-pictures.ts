@@ -10,9 +10,10 @@ import {
   readIndex,
   updateIndex,
 } from "../coop/feature-index.ts";
-import { openWalk } from "../coop/walk.ts";
+import { lockFile } from "../coop/lock.ts";
+import { openWalk, type Walk } from "../coop/walk.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
-import { type Command, MODEL_FLAG } from "./command.ts";
+import { type Command, type Input, MODEL_FLAG } from "./command.ts";
 import { encodePictures, modelName, modelSource, openModel } from "./model.ts";
 
 export const indexCommand: Command = {
@@ -30,65 +31,70 @@ or time), and drops those that are gone.`,
     const walk = await openWalk(dir);
     const out = input.text("out") ?? join(dir, INDEX_FILE);
     await checkWritable(out);
-    const before = await existing(out);
-    const paths = await walk.pictures("");
-    if (paths.length === 0)
-      throw new InputError(
-        `${oneLine(dir)} holds no picture (png, jpg, webp, gif, bmp, tif, avif). Give another folder.`,
-      );
-
-    const source = input.text("model") ?? (before ? modelSource(before.model.name) : undefined);
-    const clip = await openModel(source);
-    const sameModel = before?.model.sha256 === clip.sha256;
-    if (before && !sameModel)
-      console.error(
-        `The index was made with other weights (${oneLine(before.model.name)}): every picture is encoded anew.`,
-      );
-    const refused: string[] = [];
-    const update = await updateIndex(
-      sameModel ? before : undefined,
-      await statAll(walk.root, paths),
-      {
-        model: { name: modelName(source), sha256: clip.sha256 },
-        folder:
-          relative(dirname(resolve(out)), resolve(dir))
-            .split(sep)
-            .join("/") || ".",
-        dim: clip.config.embedDim,
-        half: input.has("half") || (before?.half ?? false),
-      },
-      async (files) => {
-        const bad = new Set<string>();
-        const features = await encodePictures(
-          clip,
-          files.map(({ path }) => join(walk.root, path)),
-          "encode",
-          (path, { message }) => {
-            bad.add(path);
-            refused.push(message);
-          },
-        );
-        return { features, read: files.filter(({ path }) => !bad.has(join(walk.root, path))) };
-      },
-    );
-    clip.free();
-    for (const message of refused) console.error(`left out: ${message}`);
-    const { index, ...counts } = update;
-    if (index.files.length === 0) throw new InputError(`${oneLine(dir)} holds no picture that can be read.`);
-    await writeFileAtomic(out, indexBytes(index));
-    const report = { pictures: index.files.length, ...counts, refused: refused.length };
-    if (input.has("json"))
-      console.log(JSON.stringify({ index: out, model: index.model.name, dim: index.dim, ...report }));
-    else
-      console.log(
-        `${oneLine(out)}: ${Object.entries(report)
-          .filter(([what, n]) => n > 0 || what === "pictures")
-          .map(([what, n]) => `${n} ${what}`)
-          .join(", ")}`,
-      );
-    return 0;
+    const lock = await lockFile(out);
+    return indexPictures(input, dir, walk, out).finally(lock.release);
   },
 };
+
+async function indexPictures(input: Input, dir: string, walk: Walk, out: string): Promise<number> {
+  const before = await existing(out);
+  const paths = await walk.pictures("");
+  if (paths.length === 0)
+    throw new InputError(
+      `${oneLine(dir)} holds no picture (png, jpg, webp, gif, bmp, tif, avif). Give another folder.`,
+    );
+
+  const source = input.text("model") ?? (before ? modelSource(before.model.name) : undefined);
+  const clip = await openModel(source);
+  const sameModel = before?.model.sha256 === clip.sha256;
+  if (before && !sameModel)
+    console.error(
+      `The index was made with other weights (${oneLine(before.model.name)}): every picture is encoded anew.`,
+    );
+  const refused: string[] = [];
+  const update = await updateIndex(
+    sameModel ? before : undefined,
+    await statAll(walk.root, paths),
+    {
+      model: { name: modelName(source), sha256: clip.sha256 },
+      folder:
+        relative(dirname(resolve(out)), resolve(dir))
+          .split(sep)
+          .join("/") || ".",
+      dim: clip.config.embedDim,
+      half: input.has("half") || (before?.half ?? false),
+    },
+    async (files) => {
+      const bad = new Set<string>();
+      const features = await encodePictures(
+        clip,
+        files.map(({ path }) => join(walk.root, path)),
+        "encode",
+        (path, { message }) => {
+          bad.add(path);
+          refused.push(message);
+        },
+      );
+      return { features, read: files.filter(({ path }) => !bad.has(join(walk.root, path))) };
+    },
+  );
+  clip.free();
+  for (const message of refused) console.error(`left out: ${message}`);
+  const { index, ...counts } = update;
+  if (index.files.length === 0) throw new InputError(`${oneLine(dir)} holds no picture that can be read.`);
+  await writeFileAtomic(out, indexBytes(index));
+  const report = { pictures: index.files.length, ...counts, refused: refused.length };
+  if (input.has("json"))
+    console.log(JSON.stringify({ index: out, model: index.model.name, dim: index.dim, ...report }));
+  else
+    console.log(
+      `${oneLine(out)}: ${Object.entries(report)
+        .filter(([what, n]) => n > 0 || what === "pictures")
+        .map(([what, n]) => `${n} ${what}`)
+        .join(", ")}`,
+    );
+  return 0;
+}
 
 /** Asked before the work, not after it. */
 async function checkWritable(out: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { withoutSecrets } from "../clip/http.ts";
 import { type Clip, type Loading, loadClip } from "../clip/index.ts";
 import { type Progress, type ProgressOptions, progress } from "../coop/progress.ts";
 import { device } from "../tensor/index.ts";
@@ -13,8 +14,9 @@ export const TINY_CLIP = fileURLToPath(new URL("../../models/tiny-clip", import.
 /** The model of a command without `--model`: the environment's, or else the one that comes with coop. */
 const defaultModel = (): string => process.env.COOP_MODEL || TINY_CLIP;
 
-/** How a model is called in files and output: the built-in one by its name, any other as it was given. */
-export const modelName = (source = defaultModel()): string => (source === TINY_CLIP ? "tiny-clip" : source);
+/** How a model is called in files and output: the built-in one by its name, any other as it was given, signatures left out. */
+export const modelName = (source = defaultModel()): string =>
+  source === TINY_CLIP ? "tiny-clip" : withoutSecrets(source);
 
 /** The source of a model by the name that a run's files give it. */
 export const modelSource = (name: string): string => (name === "tiny-clip" ? TINY_CLIP : name);

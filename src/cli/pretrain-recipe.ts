@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { oneLine } from "../clip/bytes.ts";
 import { checkRunFolder } from "../coop/atomic.ts";
+import { LOCK } from "../coop/lock.ts";
 import { batchesPerEpoch } from "../coop/schedule.ts";
 import { CHECKPOINT, loadTraining, type SavedTraining, type Settings } from "../coop/training-state.ts";
 import { InputError } from "../tensor/errors.ts";
@@ -71,6 +72,9 @@ export const recipeFacts = (recipe: Recipe): [name: string, value: string][] => 
 export const settingsOf = (recipe: Recipe, pairs: string, start: string): Settings =>
   Object.fromEntries([...recipeFacts(recipe), ["pairs", pairs], ["start", start]]);
 
+/** What a training that was killed before its first checkpoint leaves: nothing that could be gone on from. */
+const UNSAVED = new RegExp(`${LOCK.source}|^(metrics\\.jsonl|checkpoint\\.next\\.safetensors)(\\.tmp-.*)?$`);
+
 /** InputError where the folder for a training holds anything, or, to go on there, no checkpoint. */
 export async function checkOut(out: string, resume: boolean): Promise<void> {
   const holds = await readdir(out).catch(() => []);
@@ -78,7 +82,7 @@ export async function checkOut(out: string, resume: boolean): Promise<void> {
   if (resume && !found) throw new InputError(`${oneLine(out)}: there is no checkpoint in it to go on from`);
   if (!resume && found)
     throw new InputError(`${oneLine(out)} holds a training. Go on with it by --resume, or choose another --out.`);
-  if (!resume) await checkRunFolder(out);
+  if (!resume) await checkRunFolder(out, UNSAVED);
 }
 
 /** The state of the last checkpoint that is whole, in place of the one to begin with. */

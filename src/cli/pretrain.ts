@@ -2,6 +2,7 @@ import { basename, resolve } from "node:path";
 import { cosine, linearWarmup } from "../autograd/index.ts";
 import { oneLine } from "../clip/bytes.ts";
 import { pretrainOptimizer, type TrainingState } from "../clip/pretrain-step.ts";
+import { lockFolder } from "../coop/lock.ts";
 import { writeModelFolder } from "../coop/model-folder.ts";
 import { pairBatches } from "../coop/pair-batches.ts";
 import { pairScorer } from "../coop/pair-scores.ts";
@@ -11,7 +12,6 @@ import { pretrainCard } from "../coop/pretrain-card.ts";
 import { type EpochScores, runPretraining } from "../coop/pretrain-run.ts";
 import { progress } from "../coop/progress.ts";
 import { shellCommand } from "../coop/run-card.ts";
-import { makeFolder } from "../coop/training-state.ts";
 import { device, free } from "../tensor/index.ts";
 import { announce } from "../tensor/runtime.ts";
 import { type Command, type Input, UsageError } from "./command.ts";
@@ -42,6 +42,7 @@ random ones; with both it begins from random ones, with the model's tokenizer.`,
     checkpointing: { help: "keep only what enters each block for the gradients: less memory, more time" },
     seed: { value: "N", help: "chooses the first weights, the order and the crops (default 1)" },
     "save-every": { value: "N", help: "steps between two checkpoints (default 200)" },
+    "debug-nans": { help: "computes every step op by op too and names the first whose result is not finite; slow" },
     resume: { help: "go on from the last checkpoint in --out, with the same settings" },
   },
   run: runPretrain,
@@ -50,6 +51,12 @@ random ones; with both it begins from random ones, with the model's tokenizer.`,
 async function runPretrain(input: Input): Promise<number> {
   const paths = input.some("PAIRS");
   const out = input.required("out");
+  await checkOut(out, input.has("resume"));
+  const lock = await lockFolder(out);
+  return pretrainIn(out, paths, input).finally(lock.release);
+}
+
+async function pretrainIn(out: string, paths: readonly string[], input: Input): Promise<number> {
   const resume = input.has("resume");
   const seed = input.whole("seed", 1, 0);
   const saveEvery = input.whole("save-every", 200);
@@ -84,12 +91,20 @@ async function runPretrain(input: Input): Promise<number> {
   const settings = settingsOf(recipe, await pairs.fingerprint(), start.identity);
   const from = resume ? await resumed(out, blank, settings) : { state: blank, step: 0 };
 
-  await makeFolder(out);
   const bar = progress("pretrain", steps);
   const interrupted = onInterrupt("stopping after this step, which is saved");
   const schedule = linearWarmup(warmup, cosine(learningRate, steps - warmup));
   const { state, done, last } = await runPretraining(
-    { config, optimizer, schedule, steps, batchAt: batches.at, clipNorm, recompute: checkpointing },
+    {
+      config,
+      optimizer,
+      schedule,
+      steps,
+      batchAt: batches.at,
+      clipNorm,
+      recompute: checkpointing,
+      debugNans: input.has("debug-nans"),
+    },
     from,
     {
       out,

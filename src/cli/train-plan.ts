@@ -37,6 +37,7 @@ export interface Plan {
   readonly ensemble?: readonly string[];
   readonly probe: boolean;
   readonly saveEvery?: number;
+  readonly debugNans: boolean;
 }
 
 /** What the flags ask for. InputError where one is no such value, UsageError where two exclude each other. */
@@ -80,6 +81,7 @@ export async function planOf(input: Input): Promise<Plan> {
     ensemble: input.has("ensemble") ? templatesOf(input) : undefined,
     probe: input.has("probe"),
     saveEvery: input.text("save-every") === undefined ? undefined : input.whole("save-every", 10),
+    debugNans: input.has("debug-nans"),
   };
 }
 

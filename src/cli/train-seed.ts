@@ -110,6 +110,7 @@ export async function trainSeed(
     dir: place.dir,
     settings,
     saveEvery: plan.saveEvery,
+    debugNans: plan.debugNans,
     validation: recipe.patience === undefined ? undefined : { examples: validation, patience: recipe.patience },
     heldOut: async (params, epoch) =>
       epoch % every === 0 || epoch === recipe.epochs ? await curve.of(params) : undefined,

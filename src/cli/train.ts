@@ -64,6 +64,7 @@ While it learns, OUT.partial holds a checkpoint: --resume OUT goes on from it.`,
     out: { value: "DIR", help: "folder to write, which must not exist yet (default: a new one under runs/)" },
     resume: { value: "OUT", help: "goes on with the training that was cut short there; all else as it was given then" },
     "save-every": { value: "N", help: "epochs between two checkpoints (default: 5 seconds)" },
+    "debug-nans": { help: "computes every step op by op too and names the first whose result is not finite; slow" },
   },
   run: runTrain,
 };

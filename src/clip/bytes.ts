@@ -1,4 +1,6 @@
-import { FormatError } from "../tensor/errors.ts";
+import { FormatError, oneLine } from "../tensor/errors.ts";
+
+export { oneLine } from "../tensor/errors.ts";
 
 /** A named run of bytes that is read in pieces, so that a file of any size never has to be in memory whole. */
 export interface ByteSource {
@@ -38,11 +40,6 @@ export function memoryBytes(bytes: Uint8Array, name = "bytes"): ByteSource {
       return bytes.slice(offset, offset + length);
     },
   };
-}
-
-/** A file name fit for a one-line message: control and direction-changing characters are shown as escapes. */
-export function oneLine(name: string): string {
-  return name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
 /** FormatError where a source of `size` bytes does not hold what is asked for. */

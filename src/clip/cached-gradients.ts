@@ -1,5 +1,17 @@
 import { valueAndGrad, vjp } from "../autograd/index.ts";
-import { add, type Compiled, compile, concat, free, slice, type Tensor, treeMap, zerosLike } from "../tensor/index.ts";
+import {
+  add,
+  type Compiled,
+  compile,
+  concat,
+  findNonFinite,
+  free,
+  type NonFinite,
+  slice,
+  type Tensor,
+  treeMap,
+  zerosLike,
+} from "../tensor/index.ts";
 import type { ClipConfig } from "./config.ts";
 import { contrastiveLoss, type PairBatch, type PairFeatures, pairFeatures, trainPairFeatures } from "./contrastive.ts";
 import type { ClipParams } from "./params.ts";
@@ -18,6 +30,8 @@ export interface CachedGradients {
     params: ClipParams,
     pieces: readonly BatchPiece[],
   ): [loss: Tensor, gradients: ClipParams, statistics: RunningStatistics];
+  /** The same op by op: the first op whose result is not finite. */
+  examine(params: ClipParams, pieces: readonly BatchPiece[]): Promise<NonFinite | undefined>;
   /** Gives back what the compiled programs hold. */
   free(): void;
 }
@@ -72,7 +86,35 @@ export function cachedGradients(config: ClipConfig, options: TowerOptions = {}):
     });
     return [loss, { ...sums, logitScale: scale }, statistics];
   };
-  return Object.assign(run, { free: () => [embed, ofFeatures, blank, pull].forEach((part) => part.free()) });
+  const examine = async ({ logitScale, ...towers }: ClipParams, pieces: readonly BatchPiece[]) => {
+    const features: PairFeatures[] = [];
+    const statistics = runningStatistics(towers.vision);
+    try {
+      for (const piece of pieces) {
+        const batch = piece();
+        const found = await findNonFinite(embed, towers, batch);
+        features.push(embed(towers, batch));
+        free(batch);
+        if (found) return found;
+      }
+      const inLoss = await findNonFinite(ofFeatures, features, logitScale);
+      if (inLoss) return inLoss;
+      const { parts, ...others } = ofFeatures(features, logitScale);
+      features.push(...parts);
+      free(others);
+      for (const [i, piece] of pieces.entries()) {
+        const batch = piece();
+        const sums = blank(towers);
+        const found = await findNonFinite(pull, sums, statistics, towers, batch, parts[i]);
+        free([batch, sums]);
+        if (found) return found;
+      }
+      return undefined;
+    } finally {
+      free(features);
+    }
+  };
+  return Object.assign(run, { examine, free: () => [embed, ofFeatures, blank, pull].forEach((part) => part.free()) });
 }
 
 /** The loss, its gradient with respect to each piece's features, and with respect to the logit scale. */

@@ -1,4 +1,5 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
+import { shownJson } from "./shown-json.ts";
 
 /** A transformer's sizes. */
 export interface TransformerConfig {
@@ -52,6 +53,9 @@ export interface ClipConfig {
 /** Patches along one side of the image; for a ResNet, places of its last feature map. */
 export const gridOf = (vision: VisionConfig): number =>
   Math.floor(vision.imageSize / (vision.kind === "vit" ? vision.patchSize : 32));
+
+/** Each layer is some dozen entries in the table of parameters. */
+const MAX_LAYERS = 1000;
 
 const ACTIVATIONS: Readonly<Record<string, ClipConfig["activation"]>> = { quick_gelu: "quickGelu", gelu: "gelu" };
 
@@ -155,14 +159,14 @@ class Fields {
   number(key: string, otherwise: number): number {
     const value = this.values.get(key) ?? otherwise;
     if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value)) {
-      throw new FormatError(`${this.name}: ${this.path}${key} is ${JSON.stringify(value)}, not a number above 0`);
+      throw new FormatError(`${this.name}: ${this.path}${key} is ${shownJson(value)}, not a number above 0`);
     }
     return value;
   }
 
-  count(key: string, otherwise: number): number {
+  count(key: string, otherwise: number, most = 2 ** 20): number {
     const value = this.number(key, otherwise);
-    if (!Number.isInteger(value) || value > 2 ** 20)
+    if (!Number.isInteger(value) || value > most)
       throw new FormatError(`${this.name}: ${this.path}${key} is ${value}, not a sensible whole number`);
     return value;
   }
@@ -176,7 +180,7 @@ class Fields {
   transformer(width: number): TransformerConfig {
     const sizes = {
       width: this.count("hidden_size", width),
-      layers: this.count("num_hidden_layers", 12),
+      layers: this.count("num_hidden_layers", 12, MAX_LAYERS),
       heads: this.count("num_attention_heads", width / 64),
     };
     const inner = this.count("intermediate_size", 4 * sizes.width);

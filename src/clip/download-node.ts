@@ -100,12 +100,16 @@ async function flush(folder: string): Promise<void> {
 
 const HEARTBEAT = 5_000;
 const STALE = 60_000;
+/** For a lock without a name: its owner ended between making it and writing into it. */
+const NAMELESS = 2_000;
 
-/** Takes a lock: a file that names its owner and that the owner touches while it works. */
+/** Takes a lock: a file that names its owner, and that the owner touches while it works. */
 async function lock(path: string, signal?: AbortSignal): Promise<() => Promise<void>> {
   const { rm, utimes, writeFile } = await import("node:fs/promises");
   const { hostname } = await import("node:os");
-  const mine = `${hostname()} ${process.pid} ${Math.random()}`;
+  const { startOf } = await import("./processes-node.ts");
+  const mine = `${hostname()} ${process.pid} ${await startOf(process.pid)} ${Math.random()}`;
+  let watched: Watched | undefined;
   for (;;) {
     signal?.throwIfAborted();
     const taken = await writeFile(path, mine, { flag: "wx" }).then(
@@ -120,33 +124,43 @@ async function lock(path: string, signal?: AbortSignal): Promise<() => Promise<v
         await rm(path, { force: true });
       };
     }
-    if (!(await breakStale(path))) await sleep(100, signal);
+    watched = await watch(path, watched);
+    if (watched && !(await isStale(watched))) await sleep(100, signal);
+    else if (watched) await breakLock(path, watched.owner);
   }
 }
 
-/** Removes a lock whose owner is gone; false where it is in use. */
-async function breakStale(path: string): Promise<boolean> {
-  const { link, readFile, rename, rm, stat } = await import("node:fs/promises");
-  const { hostname } = await import("node:os");
+/** A lock that another process has, as it was when it last changed. */
+interface Watched {
+  readonly owner: string;
+  readonly touched: number;
+  /** When that was first seen, by a clock that nobody sets. */
+  readonly since: number;
+}
+
+async function watch(path: string, before: Watched | undefined): Promise<Watched | undefined> {
+  const { readFile, stat } = await import("node:fs/promises");
   const info = await stat(path).catch(() => undefined);
   const owner = await readFile(path, "utf8").catch(() => undefined);
-  if (!info || owner === undefined) return true;
-  const [host, pid] = owner.split(" ");
-  const gone = host === hostname() && Number(pid) > 0 && !isAlive(Number(pid));
-  if (!gone && Date.now() - info.mtimeMs < STALE) return false;
+  if (!info || owner === undefined) return undefined;
+  if (before?.owner === owner && before.touched === info.mtimeMs) return before;
+  return { owner, touched: info.mtimeMs, since: performance.now() };
+}
+
+/** Whether the owner is gone: not among this machine's processes, or silent for long. */
+async function isStale({ owner, since }: Watched): Promise<boolean> {
+  const { hostname } = await import("node:os");
+  const { isAlive } = await import("./processes-node.ts");
+  const [host, pid, began] = owner.split(" ");
+  if (host === hostname() && Number(pid) > 0 && !(await isAlive(Number(pid), began))) return true;
+  return performance.now() - since > (owner === "" ? NAMELESS : STALE);
+}
+
+async function breakLock(path: string, owner: string): Promise<void> {
+  const { link, readFile, rename, rm } = await import("node:fs/promises");
   const aside = `${path}.${process.pid}`;
   await rename(path, aside).catch(() => {});
   // between reading and renaming someone else may have broken the lock and taken it
   if ((await readFile(aside, "utf8").catch(() => owner)) !== owner) await link(aside, path).catch(() => {});
   await rm(aside, { force: true });
-  return true;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0); // signal 0 only asks
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -104,6 +104,22 @@ export function shown(address: string): string {
   return origin + pathname;
 }
 
+const SECRET = /token|sig|key|cred|secret|pass|auth/i;
+
+/**
+ * A text to be kept, such as a command: addresses in it lose the parameters that let whoever reads them in.
+ * @example withoutSecrets("coop embed --model https://a.b/m?sig=123") // "coop embed --model https://a.b/m?sig=left-out"
+ */
+export function withoutSecrets(text: string): string {
+  return text.replaceAll(/(https?:\/\/[^\s?'"]*)\?([^\s'"]*)/g, (_, address: string, query: string) => {
+    const parts = query.split("&").map((part) => {
+      const [name] = part.split("=");
+      return SECRET.test(name) ? `${name}=left-out` : part;
+    });
+    return `${address}?${parts.join("&")}`;
+  });
+}
+
 function checkAddress(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) throw new InputError(`${JSON.stringify(address)} is no http address`);

@@ -65,10 +65,11 @@ export async function repoCache(cache: string, repo: string): Promise<RepoCache>
     const commit = (await fs.readFile(ref(revision), "utf8").catch(() => "")).trim();
     return isCommit(commit) ? commit : undefined;
   };
-  /** `make` writes a path that nothing else uses; it then takes the place of `path` at once. */
+  /** `make` writes a path that nothing else uses, not among a model's files; it then takes the place of `path` at once. */
   const replace = async (path: string, make: (temporary: string) => Promise<void>) => {
-    const temporary = `${path}.${process.pid}-${Math.floor(Math.random() * 2 ** 32).toString(16)}`;
+    const temporary = join(folder, `.coop-${process.pid}-${Math.floor(Math.random() * 2 ** 32).toString(16)}`);
     await fs.mkdir(dirname(path), { recursive: true });
+    await sweep(folder);
     try {
       await make(temporary);
       await fs.rename(temporary, path);
@@ -105,6 +106,17 @@ export async function repoCache(cache: string, repo: string): Promise<RepoCache>
       return path;
     },
   };
+}
+
+/** Deletes what killed processes left of a repository's small files. */
+async function sweep(folder: string): Promise<void> {
+  const { readdir, rm } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  const { isAlive } = await import("./processes-node.ts");
+  for (const name of await readdir(folder)) {
+    const [, pid] = /^\.coop-(\d+)-/.exec(name) ?? [];
+    if (pid !== undefined && !(await isAlive(Number(pid)))) await rm(join(folder, name), { force: true });
+  }
 }
 
 /** Why a place cannot be written, for a person. Other errors are returned as they are. */

@@ -2,6 +2,7 @@ import { FormatError } from "../tensor/errors.ts";
 import type { ClipConfig } from "./config.ts";
 import type { Unseen } from "./infer-config.ts";
 import type { PreprocessOptions } from "./preprocess.ts";
+import { shownJson } from "./shown-json.ts";
 
 /** What an `open_clip_config.json` says that the tensors do not. */
 export interface OpenClipConfig extends Required<Unseen> {
@@ -45,7 +46,7 @@ export function readOpenClipConfig(json: unknown, name = "open_clip_config.json"
   const count = (of: Json, key: string, what: string, otherwise?: number): number => {
     const value = of[key] ?? otherwise;
     if (!Number.isInteger(value) || (value as number) < 1)
-      throw new FormatError(`${name}: ${what}.${key} is ${JSON.stringify(of[key])}, not a whole number above 0`);
+      throw new FormatError(`${name}: ${what}.${key} is ${shownJson(of[key])}, not a whole number above 0`);
     return value as number;
   };
   const root = part(json, "the file");
@@ -58,7 +59,7 @@ export function readOpenClipConfig(json: unknown, name = "open_clip_config.json"
       const usual = key === "pool_type" ? pool : USUAL[key];
       if (known.includes(key) || value === null || value === false || value === usual) continue;
       throw new FormatError(
-        `${name}: ${what}.${key} is ${JSON.stringify(value)}; models with this setting are not supported`,
+        `${name}: ${what}.${key} is ${shownJson(value)}; models with this setting are not supported`,
       );
     }
   };

@@ -67,8 +67,8 @@ function jpegSize(view: DataView): Size {
 /** The segments before the first scan; `at` is where a segment's two length bytes lie. */
 function* jpegSegments(view: DataView): Generator<{ marker: number; at: number }> {
   if (!ascii(view, 0, "\xff\xd8\xff")) return;
-  for (let at = 2; view.getUint8(at) === 0xff; at += view.getUint16(at)) {
-    while (view.getUint8(at) === 0xff) at++;
+  for (let at = 2; at + 4 < view.byteLength && view.getUint8(at) === 0xff; at += view.getUint16(at)) {
+    while (at + 4 < view.byteLength && view.getUint8(at) === 0xff) at++;
     const marker = view.getUint8(at++);
     if (marker === 0xd9 || marker === 0xda) return;
     yield { marker, at };

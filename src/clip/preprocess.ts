@@ -1,5 +1,6 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { type Box, crop, type Picture, resize } from "./resize.ts";
+import { shownJson } from "./shown-json.ts";
 
 /** How a picture becomes what a CLIP image tower takes. */
 export interface PreprocessOptions {
@@ -44,13 +45,13 @@ export function readPreprocess(config: unknown, name = "preprocessor_config.json
   const given = new Map(Object.entries(config as object));
   const does = (flag: string): boolean => {
     const value = given.get(flag) ?? true;
-    return typeof value === "boolean" ? value : refuse(`${flag} must be true or false, not ${JSON.stringify(value)}.`);
+    return typeof value === "boolean" ? value : refuse(`${flag} must be true or false, not ${shownJson(value)}.`);
   };
   const pixels = (key: string, square: (value: Record<string, unknown>) => unknown): number => {
     const value = given.get(key);
     const n = typeof value === "object" && value !== null ? square(value as Record<string, unknown>) : value;
     if (Number.isInteger(n) && (n as number) > 0 && (n as number) <= 8192) return n as number;
-    return refuse(`${key} ${JSON.stringify(value)} is not supported: a whole number of pixels (for a square) is.`);
+    return refuse(`${key} ${shownJson(value)} is not supported: a whole number of pixels (for a square) is.`);
   };
   const triple = (key: string): readonly [number, number, number] => {
     const value = given.get(key);
@@ -60,7 +61,7 @@ export function readPreprocess(config: unknown, name = "preprocessor_config.json
 
   const resample = given.get("resample") ?? 3;
   if (does("do_resize") && resample !== 3)
-    refuse(`resample ${JSON.stringify(resample)} is not supported: only 3 (bicubic) is.`);
+    refuse(`resample ${shownJson(resample)} is not supported: only 3 (bicubic) is.`);
   const size = does("do_resize") ? pixels("size", (s) => s.shortest_edge) : undefined;
   const square = (s: Record<string, unknown>) => (s.height === s.width ? s.height : undefined);
   const cropped = does("do_center_crop") ? pixels("crop_size", square) : undefined;

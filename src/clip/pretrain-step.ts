@@ -1,5 +1,5 @@
 import { type AdamWState, adamw, clipByGlobalNorm, type Optimizer, valueAndGradWith } from "../autograd/index.ts";
-import { compile, free, type Tensor } from "../tensor/index.ts";
+import { compile, findNonFinite, free, type NonFinite, type Tensor } from "../tensor/index.ts";
 import { type BatchPiece, cachedGradients } from "./cached-gradients.ts";
 import type { ClipConfig } from "./config.ts";
 import { clampLogitScale, type PairBatch, pretrainLossWith } from "./contrastive.ts";
@@ -52,6 +52,11 @@ export interface PretrainStep {
    * @returns the new state, and the loss of the whole batch before the step: a scalar
    */
   (state: TrainingState, pieces: readonly BatchPiece[], learningRate: number): [TrainingState, Tensor];
+  /**
+   * Computes the same step op by op and finds the first op whose result is not finite (see `findNonFinite`). The state
+   * stays as it is.
+   */
+  examine(state: TrainingState, pieces: readonly BatchPiece[], learningRate: number): Promise<NonFinite | undefined>;
   /** Gives back what the compiled programs hold. */
   free(): void;
 }
@@ -101,5 +106,19 @@ export function pretrainStep(
     free(batch);
     return result;
   };
-  return Object.assign(step, { free: () => [whole, gradients, update].forEach((part) => part.free()) });
+  const examine: PretrainStep["examine"] = async (state, pieces, learningRate) => {
+    if (pieces.length > 1) {
+      const found = await gradients.examine(state.params, pieces);
+      if (found) return found;
+      const [loss, grads, statistics] = gradients(state.params, pieces);
+      const inUpdate = await findNonFinite(update, state, grads, statistics, learningRate);
+      free([loss, grads, statistics]);
+      return inUpdate;
+    }
+    const batch = pieces[0]();
+    const found = await findNonFinite(whole, state, batch, learningRate);
+    free(batch);
+    return found;
+  };
+  return Object.assign(step, { examine, free: () => [whole, gradients, update].forEach((part) => part.free()) });
 }

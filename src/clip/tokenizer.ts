@@ -1,5 +1,9 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { cleanText } from "./clean-text.ts";
+import { checkTokenizerJson } from "./tokenizer-json.ts";
+
+/** Characters of a text that is tokenized whole. */
+const MAX_TEXT = 2 ** 16;
 
 /** Imports the package `@huggingface/tokenizers`. */
 export type TokenizerLibrary = () => Promise<object>;
@@ -77,12 +81,28 @@ export async function loadTokenizer(json: object | string, options: TokenizerOpt
   if (!Number.isSafeInteger(contextLength) || contextLength < 2)
     throw new InputError(`contextLength ${contextLength}: at least 2 are needed, for start and end.`);
 
+  const attempt = <T>(run: () => T): T => {
+    try {
+      return run();
+    } catch (error) {
+      return refuse(`${name}: ${(error as Error).message}. It must be a tokenizer.json as Hugging Face writes it.`);
+    }
+  };
   const encode = (text: string): number[] => {
     if (typeof text !== "string") throw new InputError(`A text to be tokenized is missing: ${text} is not a string.`);
-    return library.encode(clean ? cleanText(text) : text, { add_special_tokens: false }).ids;
+    if (text.length > MAX_TEXT)
+      throw new InputError(`A text of ${text.length} characters is too long to be tokenized; at most ${MAX_TEXT} are.`);
+    const ids: number[] = attempt(
+      () => library.encode(clean ? cleanText(text) : text, { add_special_tokens: false }).ids,
+    );
+    if (!ids.every((id) => Number.isInteger(id) && id >= 0))
+      refuse(`${name}: it has no id for some token, not even one for unknown ones.`);
+    return ids;
   };
   const textOf = (ids: number[]): string =>
-    ids.length ? library.decode(ids, { skip_special_tokens: false, clean_up_tokenization_spaces: false }).trim() : "";
+    ids.length === 0
+      ? ""
+      : attempt(() => library.decode(ids, { skip_special_tokens: false, clean_up_tokenization_spaces: false })).trim();
   const checked = (ids: ArrayLike<number>): number[] =>
     Array.from(ids, (id) => {
       if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return id;
@@ -99,7 +119,7 @@ export async function loadTokenizer(json: object | string, options: TokenizerOpt
     tokenize(texts, { truncate = false } = {}) {
       const rows = new Int32Array(texts.length * contextLength);
       texts.forEach((text, i) => {
-        const ids = [start, ...encode(text), end];
+        const ids = [start, ...encode(truncate ? text?.slice(0, MAX_TEXT) : text), end];
         if (ids.length > contextLength && !truncate) throw tooLong(text, ids.length, contextLength);
         rows.set(ids.length > contextLength ? [...ids.slice(0, contextLength - 1), end] : ids, i * contextLength);
       });
@@ -128,6 +148,7 @@ async function loadLibrary(
   const { Tokenizer: Library } = imported as typeof import("@huggingface/tokenizers");
   const model = (json as { model?: { unk_token?: string } } | null)?.model;
   if (!model) refuse(`${name}: there is no "model" in it; it must be a tokenizer.json as Hugging Face writes it.`);
+  checkTokenizerJson(json, name);
   try {
     return new Library(json, { unk_token: model.unk_token });
   } catch (error) {

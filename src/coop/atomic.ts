@@ -33,16 +33,18 @@ export async function writeFileAtomic(path: string, content: Content): Promise<v
  * Refuses a folder that a run cannot be written to: one that holds anything, a file, or the folder one is in. To be
  * called before the work begins; `writeRunFolder` asks again at its end.
  *
+ * @param ignored names of what may lie there
  * @example await checkRunFolder("runs/pets"); // before an hour of training, not after it
  */
-export async function checkRunFolder(out: string): Promise<void> {
+export async function checkRunFolder(out: string, ignored?: RegExp): Promise<void> {
   const { readdir, realpath } = await import("node:fs/promises");
-  const entries = await readdir(out).catch((error: NodeJS.ErrnoException) => {
+  const found = await readdir(out).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     if (error.code === "ENOTDIR") throw new InputError(`${oneLine(out)} is a file. Choose another --out.`);
     throw unwritable(out, error);
   });
-  if (entries === undefined) return;
+  if (found === undefined) return;
+  const entries = found.filter((name) => !ignored?.test(name));
   if (entries.length > 0) {
     const isRun = entries.includes("adapter_config.json");
     const what = isRun ? "holds another run of coop" : `is not empty: it holds ${quoted(entries.sort())}`;
@@ -112,22 +114,13 @@ async function flushFolder(path: string): Promise<void> {
 async function sweep(folder: string, name: string): Promise<void> {
   const { readdir, rm, stat } = await import("node:fs/promises");
   const { join } = await import("node:path");
+  const { isAlive } = await import("../clip/processes-node.ts");
   for (const entry of await readdir(folder).catch(() => [])) {
     const pid = entry.startsWith(`${name}.tmp-`) && /^(\d+)-[0-9a-f]{1,8}$/.exec(entry.slice(name.length + 5))?.[1];
-    if (!pid || isAlive(Number(pid))) continue;
+    if (!pid || (await isAlive(Number(pid)))) continue;
     const path = join(folder, entry);
     const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Number.NaN }))).mtimeMs;
     if (age > DAY) await rm(path, { recursive: true, force: true });
-  }
-}
-
-/** Whether there is a process of this number. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0); // signal 0 only asks
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -1,8 +1,9 @@
 import { type ByteSource, memoryBytes } from "../clip/bytes.ts";
 import { toFloat32 } from "../clip/half.ts";
-import { openSafetensors, writeSafetensors } from "../clip/safetensors.ts";
+import { openSafetensors } from "../clip/safetensors.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import type { LearnedConditional } from "./conditional-predict.ts";
+import { readSealed, sealedTensors } from "./sealed-tensors.ts";
 
 /** The tensors of a learned CoCoOp and their shapes; the context has the name that CoOp's has. */
 function tensorsOf({ context, metaNet: { linear1, linear2 } }: LearnedConditional): [string, number[], Float32Array][] {
@@ -29,7 +30,7 @@ export function conditionalModel(learned: LearnedConditional): Uint8Array {
       { dtype: "F32", shape, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) },
     ] as const;
   });
-  return writeSafetensors(stored, { format: "pt" });
+  return sealedTensors(stored);
 }
 
 /**
@@ -45,7 +46,7 @@ export async function readConditionalModel(source: ByteSource | Uint8Array): Pro
     if (!stored) throw new FormatError(`${file.name}: there is no "${name}" in it. It is no CoCoOp of coop.`);
     if (!["F32", "F16", "BF16"].includes(stored.dtype))
       throw new FormatError(`${file.name}: "${name}" is ${stored.dtype}; F32, F16 or BF16 is needed.`);
-    const read = toFloat32(stored.dtype, await file.read(name), `"${name}"`);
+    const read = toFloat32(stored.dtype, await readSealed(file, name), `"${name}"`);
     if (!read.every(Number.isFinite))
       throw new FormatError(`${file.name}: "${name}" holds numbers that are not finite; train it again.`);
     return read;

@@ -1,6 +1,17 @@
 import { type Optimizer, valueAndGrad } from "../autograd/index.ts";
-import { CoopError } from "../tensor/errors.ts";
-import { type Compiled, compile, free, type Tensor } from "../tensor/index.ts";
+import { NonFiniteError } from "../tensor/errors.ts";
+import {
+  type Compiled,
+  cast,
+  compile,
+  findNonFinite,
+  finite,
+  free,
+  min,
+  mul,
+  type Tensor,
+  treeLeaves,
+} from "../tensor/index.ts";
 import type { Recipe } from "./recipe.ts";
 import { COOP_RECIPE, coopLearningRate } from "./schedule.ts";
 
@@ -20,8 +31,21 @@ export interface Epoch<P> extends FitState<P> {
   readonly learningRate: number;
 }
 
+/** Milliseconds after which a loop of steps, none of which waits, lets others have a turn. */
+const BREATH = 50;
+
 /** What is to happen after an epoch. */
 export type OnEpoch<P> = (epoch: Epoch<P>) => Promise<"stop" | undefined | void> | "stop" | undefined | void;
+
+/** What `runEpochs` tells, and how closely it looks. */
+export interface EpochHooks<P> {
+  /** The loop waits for it, and ends early if it says "stop". */
+  readonly onEpoch?: OnEpoch<P>;
+  /** Where numbers stopped being finite: the state before that epoch, which belongs to the loop. */
+  readonly onNonFinite?: (state: FitState<P>) => Promise<void> | void;
+  /** Computes every step op by op beforehand: finds numbers that are not finite even where the loss hides them. Slow. */
+  readonly debugNans?: boolean;
+}
 
 /** (parameters, the optimizer's state, a batch, the learning rate) → the first two anew, and the loss. */
 export type TrainingStep<P, Batch> = Compiled<
@@ -49,14 +73,33 @@ export function trainingStep<P, Batch>(
   );
 }
 
+interface Checks<P> {
+  /** A state of its own, for when the step has used up the one it was given. */
+  readonly copyOf: Compiled<[params: P, optimizer: unknown], { params: P; optimizer: unknown }>;
+  /** 1 where all numbers of a tree are finite, else 0. */
+  readonly health: Compiled<[tree: unknown], Tensor>;
+}
+
+const checks = <P>(): Checks<P> => ({
+  copyOf: compile((params: P, optimizer: unknown) => ({ params, optimizer }), { name: "a copy of the state" }),
+  health: compile(
+    (tree: unknown) =>
+      treeLeaves<Tensor>(tree)
+        .map((leaf) => min(cast(finite(leaf), "i32")))
+        .reduce((a, b) => mul(a, b)),
+    { name: "whether all is finite" },
+  ),
+});
+
 /**
  * The loop of every training by CoOp's recipe: a learning rate that moves once an epoch, losses that are read when the
- * epoch is over, so that no step waits for another.
+ * epoch is over, so that no step waits for another. Where a loss or a parameter is not finite then, the epoch is computed
+ * again, its first bad step op by op, to name the op that made it.
  *
  * @param from is taken over
  * @param batches those of an epoch, counted from 0; each is made when it is needed and freed after its step
  * @returns the last epoch (its loss NaN where there was none to do), whose tensors are the caller's
- * @throws CoopError where the loss stops being finite, naming the step
+ * @throws NonFiniteError where numbers stop being finite, naming the step and the op
  * @example
  * const { params, loss } = await runEpochs(step, { params, optimizer, epoch: 0 }, { epochs: 50 }, () => [batch]);
  */
@@ -65,33 +108,51 @@ export async function runEpochs<P, Batch>(
   from: FitState<P>,
   recipe: Omit<Recipe, "seed">,
   batches: (epoch: number) => Iterable<Batch> | Promise<Iterable<Batch>>,
-  onEpoch?: OnEpoch<P>,
+  { onEpoch, onNonFinite, debugNans = false }: EpochHooks<P> = {},
 ): Promise<Epoch<P>> {
   const { epochs, learningRate = COOP_RECIPE.learningRate, warmupLearningRate } = recipe;
+  const check = checks<P>();
+  const { copyOf, health } = check;
   let { params, optimizer, epoch } = from;
+  let before: FitState<P> | undefined; // where the epoch began
   let done: Epoch<P> = { ...from, loss: Number.NaN, learningRate };
   let losses: Promise<number>[] = [];
   try {
     while (epoch < epochs) {
       const rate = coopLearningRate(epoch, { epochs, learningRate, warmupLearningRate });
+      before = { ...copyOf(params, optimizer), epoch };
       losses = [];
+      const failed = async (at: number, what: string, found?: string): Promise<never> => {
+        await onNonFinite?.(before!);
+        const origin = found ? inStep(at, found) : await originOf(step, before!, await batches(epoch), rate, check);
+        throw new NonFiniteError(
+          `${what} in epoch ${epoch + 1}, step ${at}. ${origin} Lower the learning rate (${learningRate}).`,
+        );
+      };
+      let breathed = performance.now();
       for (const batch of await batches(epoch)) {
         try {
+          const found = debugNans ? await findNonFinite(step, params, optimizer, batch, rate) : undefined;
+          if (found) await failed(losses.length + 1, "a number stopped being finite", found.text);
           const [updated, state, loss] = step(params, optimizer, batch, rate);
           [params, optimizer] = [updated, state];
           losses.push(loss.item().finally(() => loss.free()));
         } finally {
           free(batch);
         }
+        if (performance.now() - breathed > BREATH) {
+          await new Promise((resolve) => setTimeout(resolve)); // Ctrl-C, a page's messages
+          breathed = performance.now();
+        }
       }
-      epoch++;
-      const values = await Promise.all(losses);
+      const healthy = health(params);
+      const [finiteParams, ...values] = await Promise.all([healthy.item().finally(() => healthy.free()), ...losses]);
       const bad = values.findIndex((loss) => !Number.isFinite(loss));
-      if (bad >= 0) {
-        throw new CoopError(
-          `the loss became ${values[bad]} in epoch ${epoch}, step ${bad + 1}; lower the learning rate (${learningRate})`,
-        );
-      }
+      if (bad >= 0) await failed(bad + 1, `the loss became ${values[bad]}`);
+      if (finiteParams === 0) await failed(values.length, "a parameter stopped being finite");
+      free(before);
+      before = undefined;
+      epoch++;
       const loss = values.reduce((a, b) => a + b, 0) / values.length;
       done = { params, optimizer, epoch, loss, learningRate: rate };
       if ((await onEpoch?.(done)) === "stop") break;
@@ -99,7 +160,40 @@ export async function runEpochs<P, Batch>(
     return done;
   } catch (error) {
     await Promise.allSettled(losses);
-    free([params, optimizer]);
+    free([params, optimizer, before]);
     throw error;
+  } finally {
+    copyOf.free();
+    health.free();
   }
+}
+
+const inStep = (step: number, text: string): string => `In step ${step}, ${text}.`;
+
+/** Where numbers stopped being finite: the epoch again, a step at a time, and the first bad one op by op. */
+async function originOf<P, Batch>(
+  step: TrainingStep<P, Batch>,
+  before: FitState<P>,
+  batches: Iterable<Batch>,
+  rate: number,
+  { copyOf, health }: Checks<P>,
+): Promise<string> {
+  let { params, optimizer }: Pick<FitState<P>, "params" | "optimizer"> = before;
+  let count = 0;
+  for (const batch of batches) {
+    count++;
+    const kept = copyOf(params, optimizer);
+    const [updated, state, loss] = step(params, optimizer, batch, rate);
+    [params, optimizer] = [updated, state];
+    const healthy = health(params);
+    const [value, finiteParams] = await Promise.all([loss.item(), healthy.item()]);
+    const bad = !Number.isFinite(value) || finiteParams === 0;
+    const found = bad ? await findNonFinite(step, kept.params, kept.optimizer, batch, rate) : undefined;
+    free([kept, loss, healthy, batch]);
+    if (!bad) continue;
+    free([params, optimizer]);
+    return inStep(count, found?.text ?? "computed op by op, every number is finite: see coop doctor");
+  }
+  free([params, optimizer]);
+  return "Computed again, every step is finite: that is the adapter or its driver; see coop doctor.";
 }

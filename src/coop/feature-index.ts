@@ -1,9 +1,11 @@
 import { type ByteSource, fileBytes, oneLine } from "../clip/bytes.ts";
 import { toFloat32 } from "../clip/half.ts";
-import { openSafetensors, writeSafetensors } from "../clip/safetensors.ts";
+import { openSafetensors } from "../clip/safetensors.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { floatToHalf } from "../tensor/half.ts";
+import { pathInside } from "./datasets/split-file.ts";
 import { normalizeRows } from "./feature-search.ts";
+import { readSealed, sealedTensors } from "./sealed-tensors.ts";
 
 /**
  * Where the index of a folder lies in it; a hidden name, so that it is never taken for one of its files.
@@ -54,7 +56,7 @@ export function indexBytes({ model, folder, dim, half, files, features }: Featur
     throw new InputError(`${files.length} pictures are too many for one index. Index the folders in it one by one.`);
   const { buffer, byteOffset, byteLength } = half ? floatToHalf(features) : features;
   const data = new Uint8Array(buffer, byteOffset, byteLength);
-  return writeSafetensors([["features", { dtype: half ? "F16" : "F32", shape: [files.length, dim], data }]], {
+  return sealedTensors([["features", { dtype: half ? "F16" : "F32", shape: [files.length, dim], data }]], {
     format: FORMAT,
     version: String(VERSION),
     model: model.name,
@@ -93,7 +95,7 @@ export async function parseIndex(source: ByteSource): Promise<FeatureIndex> {
     dim,
     half,
     files,
-    features: toFloat32(stored.dtype, await file.read("features"), `${file.name}: features`),
+    features: toFloat32(stored.dtype, await readSealed(file, "features"), `${file.name}: features`),
   };
 }
 
@@ -108,12 +110,15 @@ function readFiles(json: string): IndexedFile[] | undefined {
   const files = list.map((entry): IndexedFile | undefined => {
     if (!Array.isArray(entry)) return undefined;
     const [path, bytes, modified] = entry as unknown[];
-    return typeof path === "string" && typeof bytes === "number" && typeof modified === "number"
+    return isInside(path) && typeof bytes === "number" && typeof modified === "number"
       ? { path, bytes, modified }
       : undefined;
   });
   return files.includes(undefined) ? undefined : (files as IndexedFile[]);
 }
+
+/** An index may come from elsewhere; what it finds is shown, and perhaps opened. */
+const isInside = (path: unknown): path is string => typeof path === "string" && pathInside(path) !== undefined;
 
 /**
  * Reads an index file (Node).

@@ -15,7 +15,15 @@ import {
 } from "../tensor/index.ts";
 import type { MapTree } from "../tensor/tree.ts";
 import { orSayWhatFits } from "./batch-that-fits.ts";
-import { type Epoch, type FitState, type OnEpoch, runEpochs, type TrainingStep, trainingStep } from "./epochs.ts";
+import {
+  type Epoch,
+  type EpochHooks,
+  type FitState,
+  type OnEpoch,
+  runEpochs,
+  type TrainingStep,
+  trainingStep,
+} from "./epochs.ts";
 import { featureRows } from "./feature-rows.ts";
 import type { PromptBatch, PromptLearner, PromptParams } from "./prompt-learner.ts";
 import { optimizerOf, type Recipe, type StepRecipe } from "./recipe.ts";
@@ -50,9 +58,7 @@ export interface FreshExamples {
 export type Host<P> = MapTree<P, Tensor, Float32Array>;
 
 /** What a training is told of each epoch, and where it begins. */
-export interface FitHooks<P> {
-  /** The loop waits for it, and ends early if it says "stop". */
-  readonly onEpoch?: OnEpoch<P>;
+export interface FitHooks<P> extends EpochHooks<P> {
   /** A state to go on from, which is taken over. */
   readonly from?: FitState<P>;
 }
@@ -69,7 +75,7 @@ export interface LearnerTrainer<P> {
    * Trainings that go on at the same time fill the gaps in which each waits for its losses.
    *
    * @returns the last epoch, whose tensors are the caller's to free
-   * @throws CoopError where the loss stops being finite, naming the step
+   * @throws NonFiniteError where numbers stop being finite, naming the step and the op
    */
   fit(
     examples: Examples | FreshExamples,
@@ -112,7 +118,7 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
   };
 
   return {
-    async fit(examples, run, { onEpoch, from = beginFit(learner, { ...recipe, seed: run.seed }) } = {}) {
+    async fit(examples, run, { from = beginFit(learner, { ...recipe, seed: run.seed }), ...hooks } = {}) {
       const { labels } = examples;
       const size = Math.min(batchSize, labels.length);
       const step = steps.get(size) ?? trainingStep(loss, optimizer, { name: "the CoOp step", limit });
@@ -126,19 +132,14 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
         width = rows.features.length / labels.length;
         return batchesOf(rows, epochBatches(labels.length, batchSize, run.seed, epoch));
       };
-      const programBytes = (rows: number) => {
+      const bytesOf = (count: number) => {
         const batch = {
-          features: tensor(new Float32Array(rows * width), [rows, width]),
-          labels: tensor(new Int32Array(rows)),
+          features: tensor(new Float32Array(count * width), [count, width]),
+          labels: tensor(new Int32Array(count)),
         };
         return step.bytes(from.params, from.optimizer, batch, 0);
       };
-      /** The last batch of an epoch may be a smaller one, and has a program of its own. */
-      const bytesOf = async (rows: number) => {
-        const rest = labels.length % rows;
-        return (await programBytes(rows)) + (rest > 0 ? await programBytes(rest) : 0);
-      };
-      const work = () => runEpochs(step, from, { ...recipe, epochs: run.epochs }, batches, onEpoch);
+      const work = () => runEpochs(step, from, { ...recipe, epochs: run.epochs }, batches, hooks);
       const last = await orSayWhatFits(size, work, bytesOf, giveBack);
       return { ...last, program: step.inspect()[0] };
     },
@@ -150,7 +151,7 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
  * Fits a learner once (see `learnerTrainer`).
  *
  * @returns the parameters, row-major
- * @throws CoopError where the loss stops being finite, naming the step
+ * @throws NonFiniteError where numbers stop being finite, naming the step and the op
  * @example const { context } = await fitLearner(promptLearner(clip, classNames), examples, { epochs: 50, seed: 1 });
  */
 export async function fitLearner<P>(

@@ -35,7 +35,15 @@ export {
   type EarlyStopping,
   earlyStopping,
 } from "./early-stopping.ts";
-export { type Epoch, type FitState, type OnEpoch, runEpochs, type TrainingStep, trainingStep } from "./epochs.ts";
+export {
+  type Epoch,
+  type EpochHooks,
+  type FitState,
+  type OnEpoch,
+  runEpochs,
+  type TrainingStep,
+  trainingStep,
+} from "./epochs.ts";
 export {
   type FeatureSearch,
   type FeatureSearchOptions,

@@ -36,13 +36,19 @@ export function parseLabelSet(text: string): LabelSet {
 /** Both sets' labels; one that is in both counts once. InputError where its categories differ. */
 export function joined(set: LabelSet, more: LabelSet): LabelSet {
   const [labels, categories] = [[...set.labels], [...set.categories]];
+  const categoryOf = new Map(labels.map((label, i) => [spoken(label), categories[i]]));
+  const named = new Map(categories.map((category) => [spoken(category), category] as const).reverse());
   more.labels.forEach((label, i) => {
-    const at = labels.findIndex((known) => spoken(known) === spoken(label));
-    if (at >= 0 && spoken(categories[at]) !== spoken(more.categories[i]))
-      throw new InputError(`the label "${label}" is in two categories, ${categories[at]} and ${more.categories[i]}`);
-    if (at >= 0) return;
+    const known = categoryOf.get(spoken(label));
+    const wanted = spoken(more.categories[i]);
+    if (known !== undefined && spoken(known) !== wanted)
+      throw new InputError(`the label "${label}" is in two categories, ${known} and ${more.categories[i]}`);
+    if (known !== undefined) return;
+    const category = named.get(wanted) ?? more.categories[i];
+    named.set(wanted, category);
+    categoryOf.set(spoken(label), category);
     labels.push(label);
-    categories.push(categories.find((known) => spoken(known) === spoken(more.categories[i])) ?? more.categories[i]);
+    categories.push(category);
   });
   return { labels, categories };
 }

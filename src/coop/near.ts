@@ -1,8 +1,13 @@
+/** Letters of a name that may have been misspelled. */
+const LONGEST = 200;
+
 /** The candidate that `name` was probably meant to be, or undefined if none is near: case aside, up to a third of its letters wrong. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(1, Math.floor(name.length / 3)) + 0.5;
+  if (name.length > LONGEST) return undefined;
   for (const candidate of candidates) {
+    if (Math.abs(name.length - candidate.length) > least) continue; // so many letters are wrong at least
     const distance = edits(name.toLowerCase(), candidate.toLowerCase()) + (name === candidate ? 0 : 0.25);
     if (distance < least) [best, least] = [candidate, distance];
   }

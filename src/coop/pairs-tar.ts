@@ -1,5 +1,5 @@
 import { fileBytes, oneLine } from "../clip/bytes.ts";
-import { FormatError } from "../tensor/errors.ts";
+import { FormatError, InputError } from "../tensor/errors.ts";
 import type { SkipReport } from "./pairs-skipped.ts";
 import { captionsOf, captionText } from "./pairs-table.ts";
 import { fieldsOf } from "./table-rows.ts";
@@ -25,6 +25,7 @@ const KINDS: readonly (readonly [keyof Sample, RegExp])[] = [
   ["text", /^(txt|caption)$/],
   ["json", /^json$/],
 ];
+const MAX_SHARDS = 100_000;
 const MAX_CAPTION = 2 ** 20; // bytes
 const MAX_PICTURE = 2 ** 26; // bytes; larger ones are not decoded either
 
@@ -109,9 +110,12 @@ export function expandBraces(pattern: string): string[] {
   if (!range && !inside.includes(",")) return [pattern];
   const [from, to] = range ? [Number(range[1]), Number(range[2])] : [0, 0];
   const choices = range
-    ? Array.from({ length: Math.max(0, Math.min(to - from + 1, 100_000)) }, (_, i) =>
+    ? Array.from({ length: Math.max(0, Math.min(to - from, MAX_SHARDS) + 1) }, (_, i) =>
         String(from + i).padStart(range[1].length, "0"),
       )
     : inside.split(",");
-  return choices.flatMap((choice) => expandBraces(before + choice + behind));
+  const ends = expandBraces(behind);
+  if (choices.length * ends.length > MAX_SHARDS)
+    throw new InputError(`${oneLine(pattern)} stands for over ${MAX_SHARDS} files. Give fewer.`);
+  return choices.flatMap((choice) => ends.map((end) => before + choice + end));
 }

@@ -1,5 +1,5 @@
 import type { TrainingState } from "../clip/pretrain-step.ts";
-import { CoopError, InputError } from "../tensor/errors.ts";
+import { CoopError, InputError, NonFiniteError } from "../tensor/errors.ts";
 import { openMetrics } from "./metrics-log.ts";
 import type { PairScorer } from "./pair-scores.ts";
 import { type Pretraining, pretrain } from "./pretrain.ts";
@@ -37,7 +37,7 @@ export interface PretrainRun {
  *
  * @param from where it begins, or what a checkpoint gave
  * @returns the last state, the steps done, and the scores of the last epoch that ended
- * @throws CoopError where a loss or a parameter is not finite; the last checkpoint is still there
+ * @throws NonFiniteError where a loss or a parameter is not finite; the last checkpoint is still there
  */
 export async function runPretraining(
   training: Pretraining,
@@ -92,7 +92,8 @@ export async function runPretraining(
     }
   } catch (error) {
     if (!(error instanceof CoopError) || error instanceof InputError || saved === 0) throw error;
-    throw new CoopError(`${error.message}. ${run.out} holds the checkpoint of step ${saved}.`, { cause: error });
+    const Kind = error instanceof NonFiniteError ? NonFiniteError : CoopError;
+    throw new Kind(`${error.message}. ${run.out} holds the checkpoint of step ${saved}.`, { cause: error });
   }
   return { state, done: training.steps, last };
 }

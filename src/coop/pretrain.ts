@@ -2,7 +2,7 @@ import type { AdamWState, Optimizer, Schedule } from "../autograd/index.ts";
 import type { BatchPiece } from "../clip/cached-gradients.ts";
 import type { ClipConfig } from "../clip/index.ts";
 import { pretrainStep, type StepOptions, type TrainingState } from "../clip/pretrain-step.ts";
-import { CoopError } from "../tensor/errors.ts";
+import { NonFiniteError } from "../tensor/errors.ts";
 
 /** What a pre-training is, but for where it begins. */
 export interface Pretraining extends StepOptions {
@@ -10,6 +10,8 @@ export interface Pretraining extends StepOptions {
   readonly optimizer: Optimizer<AdamWState>;
   readonly schedule: Schedule;
   readonly steps: number;
+  /** Computes every step op by op beforehand, to name the first op whose result is not finite. Slow. */
+  readonly debugNans?: boolean;
   /** The batch of a step, counted from 0: a pure function, asked for while the step before it runs. */
   batchAt(step: number): Promise<readonly BatchPiece[]> | readonly BatchPiece[];
 }
@@ -33,12 +35,12 @@ const AHEAD = 4;
  * saved or measured. Memory is given back at the end, however that comes.
  *
  * @param from the state to begin with, which is taken over, and the steps that led to it
- * @throws CoopError where a loss is not finite, at most a few steps later
+ * @throws NonFiniteError where a loss is not finite, at most a few steps later
  * @example
  * for await (const { done, loss } of pretrain(setup, { state, step: 0 })) console.log(done, await loss);
  */
 export async function* pretrain(
-  { config, optimizer, schedule, steps, batchAt, ...options }: Pretraining,
+  { config, optimizer, schedule, steps, debugNans = false, batchAt, ...options }: Pretraining,
   from: { readonly state: TrainingState; readonly step: number },
 ): AsyncGenerator<PretrainProgress> {
   const compiled = pretrainStep(config, optimizer, options);
@@ -55,6 +57,8 @@ export async function* pretrain(
       const batch = await next;
       if (step + 1 < steps) next = draw(step + 1);
       const learningRate = schedule(step);
+      const found = debugNans ? await compiled.examine(state, batch, learningRate) : undefined;
+      if (found) throw new NonFiniteError(`in step ${step + 1}, ${found.text}`);
       const [updated, value] = compiled(state, batch, learningRate);
       state = updated;
       const loss = value.item().then((l) => finite(l, step + 1));
@@ -71,5 +75,7 @@ export async function* pretrain(
 
 function finite(loss: number, step: number): number {
   if (Number.isFinite(loss)) return loss;
-  throw new CoopError(`the loss became ${loss} in step ${step}; lower the learning rate`);
+  throw new NonFiniteError(
+    `the loss became ${loss} in step ${step}; lower the learning rate, or see where it came from with --debug-nans`,
+  );
 }

@@ -51,7 +51,8 @@ export interface ClassHalf {
  * before, from all classes.
  *
  * @param labels class numbers of pictures, indices into `classNames`
- * @example splitBaseNew(["a", "b", "c"], [0, 2, 1]).novel.classNames // ["c"]
+ * @throws InputError where there are fewer than four classes
+ * @example splitBaseNew(["a", "b", "c", "d"], [0, 2, 1]).novel.classNames // ["c", "d"]
  */
 export function splitBaseNew(
   classNames: readonly string[],

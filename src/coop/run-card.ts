@@ -1,3 +1,4 @@
+import { withoutSecrets } from "../clip/http.ts";
 import { contextShape, type RunConfig, recipeFacts } from "./run-config.ts";
 import { accuracy, interval, percent, type Score } from "./score.ts";
 
@@ -66,7 +67,10 @@ ${rows.map((cells) => `| ${cells.map(markdown).join(" | ")} |`).join("\n")}
 
 /** A command as a POSIX shell takes it; words with anything unusual in them are in single quotes. */
 export function shellCommand(words: readonly string[]): string {
-  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+  return words
+    .map(withoutSecrets)
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");
 }
 
 function frontMatter({ model, metrics }: RunConfig, title: string, dataset: string): string {

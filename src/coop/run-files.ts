@@ -1,9 +1,10 @@
 import { type ByteSource, memoryBytes } from "../clip/bytes.ts";
 import { toFloat32 } from "../clip/half.ts";
-import { openSafetensors, writeSafetensors } from "../clip/safetensors.ts";
+import { openSafetensors } from "../clip/safetensors.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { conditionalModel, readConditionalModel } from "./conditional-files.ts";
 import type { LearnedConditional } from "./conditional-predict.ts";
+import { pathInside } from "./datasets/split-file.ts";
 import type { Item } from "./folder.ts";
 import { JsonFields } from "./json-fields.ts";
 import {
@@ -14,6 +15,7 @@ import {
   type RunConfig,
   type SavedConfig,
 } from "./run-config.ts";
+import { readSealed, sealedTensors } from "./sealed-tensors.ts";
 
 export const MODEL_FILE = "adapter_model.safetensors";
 /** PEFT's name for a soft prompt */
@@ -107,7 +109,7 @@ export function adapterModel(
   if (bad >= 0) throw new InputError(`The context holds ${context[bad]}: training diverged; lower the learning rate.`);
   if (metaNet) return conditionalModel({ context, metaNet });
   const data = new Uint8Array(context.buffer, context.byteOffset, context.byteLength);
-  return writeSafetensors([[TENSOR, { dtype: "F32", shape, data }]], { format: "pt" });
+  return sealedTensors([[TENSOR, { dtype: "F32", shape, data }]]);
 }
 
 /**
@@ -134,7 +136,7 @@ export async function readAdapterModel(
   if (conditional) return readConditionalModel(bytes);
   if (!["F32", "F16", "BF16"].includes(tensor.dtype))
     throw new FormatError(`${file.name}: "${TENSOR}" is ${tensor.dtype}; F32, F16 or BF16 is needed.`);
-  const context = toFloat32(tensor.dtype, await file.read(TENSOR), `"${TENSOR}"`);
+  const context = toFloat32(tensor.dtype, await readSealed(file, TENSOR), `"${TENSOR}"`);
   const bad = context.findIndex((x) => !Number.isFinite(x));
   if (bad >= 0) throw new FormatError(`${file.name}: "${TENSOR}" holds ${context[bad]} at ${bad}; train it again.`);
   return { context };
@@ -205,6 +207,7 @@ export function parseSplits(text: string, file = "splits.json"): Splits {
       const whole = typeof label === "number" && Number.isSafeInteger(label) && label >= 0;
       if (typeof path !== "string" || !whole || typeof className !== "string")
         throw fields.wrong(`${split}[${i}]`, "must be [path, label, class name]");
+      if (pathInside(path) === undefined) throw fields.wrong(`${split}[${i}]`, "leads out of the folder of pictures");
       return { path, label: label as number, className };
     }),
   );

@@ -1,8 +1,9 @@
 import { oneLine } from "../clip/bytes.ts";
 import { InputError } from "../tensor/errors.ts";
-import { checkRunFolder, isAlive, unwritable } from "./atomic.ts";
+import { checkRunFolder } from "./atomic.ts";
+import { lockFolder } from "./lock.ts";
 import { CONFIG_FILE } from "./run-config.ts";
-import { CHECKPOINT, makeFolder } from "./training-state.ts";
+import { CHECKPOINT } from "./training-state.ts";
 
 /** The place of a run while it is made: a folder beside its own, locked by this process. */
 export interface RunPlace {
@@ -22,7 +23,7 @@ export async function partialOf(out: string): Promise<string> {
  * Takes the place that a run is made in.
  *
  * @param resume whether to go on with what is there; "any" if it may as well be nothing
- * @throws InputError where another process trains there, where a new run finds something in its place, and where there is
+ * @throws InputError where another process works there, where a new run finds something in its place, and where there is
  *   nothing to go on with
  */
 export async function takeRunPlace(out: string, resume: boolean | "any"): Promise<RunPlace> {
@@ -31,10 +32,10 @@ export async function takeRunPlace(out: string, resume: boolean | "any"): Promis
   const entries = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
   const resumable = async () => (await entries(dir)).some((name) => name.startsWith(CHECKPOINT.split(".")[0]));
   const wasThere = (await entries(dir)).length > 0;
-  const unlock = await lock(dir, out);
+  const lock = await lockFolder(dir, out);
   const release = async (done = false) => {
     if (done || !(await resumable())) await rm(dir, { recursive: true, force: true });
-    else await unlock();
+    await lock.release();
   };
   try {
     const finished = (await entries(out)).includes(CONFIG_FILE);
@@ -50,25 +51,4 @@ export async function takeRunPlace(out: string, resume: boolean | "any"): Promis
     await release();
     throw error;
   }
-}
-
-/** Each process puts down a file with its number, then looks for others'; those of dead processes are taken away. */
-async function lock(dir: string, out: string): Promise<() => Promise<void>> {
-  const { readdir, rm, writeFile } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  await makeFolder(dir);
-  const own = join(dir, `lock-${process.pid}`);
-  await writeFile(own, "").catch((error) => Promise.reject(unwritable(own, error)));
-  for (const name of await readdir(dir)) {
-    const pid = Number(/^lock-(\d+)$/.exec(name)?.[1] ?? process.pid);
-    if (pid === process.pid) continue;
-    if (isAlive(pid)) {
-      await rm(own, { force: true });
-      throw new InputError(
-        `${oneLine(out)}: process ${pid} trains there. Wait for it, or choose another --out. (If that is no coop, delete ${oneLine(join(dir, name))}.)`,
-      );
-    }
-    await rm(join(dir, name), { force: true });
-  }
-  return () => rm(own, { force: true });
 }

@@ -92,18 +92,31 @@ export async function* jsonRecords(
   file: string,
   report: SkipReport,
 ): AsyncGenerator<{ readonly fields: Readonly<Record<string, unknown>>; readonly where: string }> {
-  const { createReadStream } = await import("node:fs");
-  const { createInterface } = await import("node:readline");
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
   let number = 0;
-  for await (const line of lines) {
+  for await (const line of linesOf(file)) {
     number++;
-    const text = line.replace(/^\ufeff/, "").trim();
+    const text = line?.replace(/^\ufeff/, "").trim();
     if (text === "") continue;
-    const fields = fieldsOf(text);
+    const fields = text === undefined ? undefined : fieldsOf(text);
     if (fields) yield { fields, where: `line ${number}` };
     else report.add(BROKEN, `line ${number}`);
   }
+}
+
+/** The lines of a file, undefined for each that is too long to be one. */
+async function* linesOf(file: string): AsyncGenerator<string | undefined> {
+  const { createReadStream } = await import("node:fs");
+  let [open, tooLong] = ["", false];
+  for await (const piece of createReadStream(file, "utf8") as AsyncIterable<string>) {
+    const parts = piece.split("\n");
+    for (const part of parts.slice(0, -1)) {
+      yield tooLong ? undefined : open + part;
+      [open, tooLong] = ["", false];
+    }
+    if (!tooLong) open += parts.at(-1);
+    if (open.length > MAX_RECORD) [open, tooLong] = ["", true];
+  }
+  if (tooLong || open !== "") yield tooLong ? undefined : open;
 }
 
 /** An object of JSON, or undefined where the text is anything else. */

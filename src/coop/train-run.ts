@@ -1,3 +1,4 @@
+import { NonFiniteError } from "../tensor/errors.ts";
 import { free } from "../tensor/index.ts";
 import { accuracyMeter, type Best, earlyStopping } from "./early-stopping.ts";
 import type { Epoch, FitState } from "./epochs.ts";
@@ -28,6 +29,8 @@ export interface TrainRun<P> {
   readonly validation?: { readonly examples: Examples; readonly patience: number };
   /** Accuracy on the held-out pictures after an epoch, where it is to be known. */
   heldOut?(params: P, epoch: number): Promise<number | undefined>;
+  /** Computes every step op by op beforehand (see `EpochHooks`). */
+  readonly debugNans?: boolean;
   /** Asked after each epoch: whether to save and stop. */
   stop?(): boolean;
   /** Where a checkpoint was found. */
@@ -59,7 +62,8 @@ const SAVE_SECONDS = 5;
  * Fits a learner (see `fitLearner`) and keeps checkpoints, from which a training that was cut short goes on and ends, on
  * the same adapter, to the bit where it would have ended.
  *
- * @throws InputError where the checkpoint was made with other settings; CoopError where the loss stops being finite
+ * @throws InputError where the checkpoint was made with other settings; NonFiniteError where numbers stop being finite:
+ *   then the checkpoint is that of the epoch before
  * @example
  * const run = { dir: "runs/pets.part", settings: { data: "pets" } };
  * const { params } = await runTraining(learner, examples, { epochs: 50, seed: 1 }, run);
@@ -93,8 +97,24 @@ export async function runTraining<P>(
   const started = performance.now();
   let [savedAt, stopped] = [started, false];
 
+  const save = async ({ params, optimizer, epoch }: FitState<P>): Promise<void> => {
+    await metrics.flush();
+    const best = stopping?.best ? [toDevice(stopping.best.params, params)] : [];
+    const saving = saveTraining(file, { params, optimizer, best } satisfies Saved<P>, run.settings, epoch);
+    await saving.finally(() => free(best));
+    savedAt = performance.now();
+  };
+  let kept = from.epoch;
+  const onNonFinite = async (state: FitState<P>): Promise<void> => {
+    if (state.epoch > from.epoch) await save(state); // what it began with is there already, or nothing to keep
+    kept = state.epoch;
+  };
+  const told = (error: unknown): never => {
+    if (!(error instanceof NonFiniteError) || kept === 0) throw error;
+    throw new NonFiniteError(`${error.message} ${run.dir} holds the state after epoch ${kept}.`, { cause: error });
+  };
   const onEpoch = async (state: Epoch<P>): Promise<"stop" | undefined> => {
-    const { epoch, loss, learningRate, params, optimizer } = state;
+    const { epoch, loss, learningRate, params } = state;
     const valAccuracy = await stopping?.onEpoch(state);
     const heldOutAccuracy = await run.heldOut?.(params, epoch);
     const now = performance.now();
@@ -109,20 +129,18 @@ export async function runTraining<P>(
     run.onEpoch?.(line);
     stopped = epoch < recipe.epochs && run.stop?.() === true;
     const due = run.saveEvery ? epoch % run.saveEvery === 0 : now - savedAt > 1000 * SAVE_SECONDS;
-    if (stopped || due) {
-      await metrics.flush();
-      const best = stopping?.best ? [toDevice(stopping.best.params, params)] : [];
-      const saving = saveTraining(file, { params, optimizer, best } satisfies Saved<P>, run.settings, epoch);
-      await saving.finally(() => free(best));
-      savedAt = performance.now();
-    }
+    if (stopped || due) await save(state);
     return stopped || stopping?.enough(epoch) ? "stop" : undefined;
   };
 
   try {
     const done = stopping?.enough(from.epoch) === true;
     if (done) free(from);
-    const last = done ? undefined : await fitLearner(learner, examples, recipe, { from, onEpoch });
+    const last = done
+      ? undefined
+      : await fitLearner(learner, examples, recipe, { from, onEpoch, onNonFinite, debugNans: run.debugNans }).catch(
+          told,
+        );
     const best = stopping?.best;
     return { params: best?.params ?? last!, epochs, keptEpoch: best?.epoch, stopped };
   } finally {

@@ -1,9 +1,10 @@
 import { fileBytes } from "../clip/bytes.ts";
-import { openSafetensors, type Safetensors, safetensorsPieces, type TensorToLoad } from "../clip/index.ts";
-import { CoopError, FormatError, InputError } from "../tensor/errors.ts";
+import type { Safetensors, TensorToLoad } from "../clip/index.ts";
+import { FormatError, InputError, NonFiniteError } from "../tensor/errors.ts";
 import { free, type Tensor, upload } from "../tensor/index.ts";
 import { forEachLeaf, treeMap } from "../tensor/tree.ts";
 import { unwritable, writeFileAtomic } from "./atomic.ts";
+import { hashedPieces, openHashed } from "./hashed-tensors.ts";
 
 /** Settings that a checkpoint must agree on with the run that goes on from it. */
 export type Settings = Readonly<Record<string, string>>;
@@ -23,12 +24,14 @@ const PIECE = 2 ** 22; // bytes on the host at a time, a multiple of 4
 
 /** The checkpoint before the last one. */
 const previous = (path: string): string => path.replace(/(\.safetensors)?$/, ".previous.safetensors");
+/** The checkpoint that is about to be the last one: whole, but not yet in its place. */
+const next = (path: string): string => path.replace(/(\.safetensors)?$/, ".next.safetensors");
 
 /**
- * Writes a tree of float32 tensors as a safetensors file, a tensor at a time; the file that was there becomes
- * `….previous.safetensors`. At no time is there none.
+ * Writes a tree of float32 tensors as a safetensors file that ends with its own hash, a tensor at a time; the file that
+ * was there becomes `….previous.safetensors`. At no time is there none.
  *
- * @throws CoopError where a number is not finite: then both files are as they were. InputError where it cannot be written
+ * @throws NonFiniteError where a number is not finite: then both files are as they were. InputError where it cannot be written
  * @example await saveTraining("state.safetensors", state, { shots: "16" }, step);
  */
 export async function saveTraining(path: string, state: unknown, settings: Settings, step: number): Promise<void> {
@@ -40,16 +43,15 @@ export async function saveTraining(path: string, state: unknown, settings: Setti
     const load = async () => {
       const values = (await tensor.data()) as Float32Array;
       if (!values.every(Number.isFinite))
-        throw new CoopError(`after step ${step}, ${name} is not finite; lower the learning rate`);
+        throw new NonFiniteError(`after step ${step}, ${name} is not finite; lower the learning rate`);
       return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     };
     entries.push([name, { dtype: "F32", shape: tensor.shape, load }]);
   });
-  const next = path.replace(/(\.safetensors)?$/, ".next.safetensors");
   await makeFolder(dirname(path));
-  await writeFileAtomic(next, safetensorsPieces(entries, { ...settings, step: String(step) }));
+  await writeFileAtomic(next(path), hashedPieces(entries, { ...settings, step: String(step) }));
   await rename(path, previous(path)).catch(ignoreMissing);
-  await rename(next, path).catch((error) => Promise.reject(unwritable(path, error)));
+  await rename(next(path), path).catch((error) => Promise.reject(unwritable(path, error)));
 }
 
 /** Makes a folder and those above it. InputError where it cannot be made. */
@@ -59,7 +61,8 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * Reads what `saveTraining` wrote; where the last file is damaged or missing, the one before it.
+ * Reads what `saveTraining` wrote; where the last file is damaged or missing, one that was about to take
+ * its place when the process was killed, or the one before it.
  *
  * @param like a state of the same structure; its values are not read
  * @returns undefined where there is no checkpoint
@@ -73,11 +76,11 @@ export async function loadTraining<State>(
 ): Promise<SavedTraining<State> | undefined> {
   const { stat } = await import("node:fs/promises");
   let failure: unknown;
-  for (const file of [path, previous(path)]) {
+  for (const file of [path, next(path), previous(path)]) {
     if (!(await stat(file).catch(() => undefined))) continue;
     const source = await fileBytes(file);
     try {
-      const checkpoint = await openSafetensors(source);
+      const checkpoint = await openHashed(source);
       refuseOthers(file, Object.fromEntries(checkpoint.metadata), settings);
       return { state: await loadState(checkpoint, like), step: Number(checkpoint.metadata.get("step")), file };
     } catch (error) {

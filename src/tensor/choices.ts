@@ -1,11 +1,12 @@
 import type { KernelCall, Op } from "./op.ts";
-import { environment, inBrowser } from "./runtime.ts";
+import { refusedOn } from "./refused.ts";
+import { readRemembered, writeRemembered } from "./remembered.ts";
+import { environment } from "./runtime.ts";
 
 /** The fastest kernel for calls that are alike, by adapter and then by kind of call. */
 type Choices = Record<string, Record<string, string>>;
 
-const FILE = "tuner.json";
-const STORED = "coop tuner";
+const NAME = "tuner";
 
 let choices: Choices = {};
 
@@ -31,21 +32,23 @@ export function kindOf(op: Op, { inputs }: KernelCall): string {
 export const choiceOf = (adapter: string, op: Op, call: KernelCall): string | undefined =>
   tuning() === "ignore" ? undefined : choices[adapter]?.[kindOf(op, call)];
 
-/** Everything that was chosen for an adapter, as one text; undefined where choices are still being measured. */
-export const choicesText = (adapter: string): string | undefined =>
-  tuning() === "measure" ? undefined : JSON.stringify(tuning() === "ignore" ? {} : (choices[adapter] ?? {}));
+/** Everything that was chosen or refused for an adapter, as one text; undefined where choices are still being measured. */
+export function choicesText(adapter: string): string | undefined {
+  if (tuning() === "measure") return undefined;
+  const refused = [...refusedOn(adapter)].sort();
+  const chosen = tuning() === "ignore" ? {} : (choices[adapter] ?? {});
+  return JSON.stringify(refused.length > 0 ? { ...chosen, refused } : chosen);
+}
 
 /** Remembers choices, here and where the next process finds them. */
 export async function remember(adapter: string, found: Readonly<Record<string, string>>): Promise<void> {
   choices = merged(choices, { [adapter]: found });
-  const text = JSON.stringify(merged(parse(await stored()), { [adapter]: found }), null, 2);
-  if (inBrowser()) globalThis.localStorage?.setItem(STORED, text);
-  else await (await import("./runtime-node.ts")).writeCached(FILE, text);
+  await writeRemembered(NAME, merged(parse(await readRemembered(NAME)), { [adapter]: found }));
 }
 
 /** Brings back what was remembered. */
 export async function recall(): Promise<void> {
-  if (tuning() !== "ignore") choices = merged(parse(await stored()), choices);
+  if (tuning() !== "ignore") choices = merged(parse(await readRemembered(NAME)), choices);
 }
 
 /** Forgets, in this process, what was remembered. */
@@ -53,30 +56,14 @@ export function forget(): void {
   choices = {};
 }
 
-async function stored(): Promise<string | null | undefined> {
-  try {
-    return inBrowser()
-      ? globalThis.localStorage?.getItem(STORED)
-      : await (await import("./runtime-node.ts")).readCached(FILE);
-  } catch {
-    return undefined; // no permission
-  }
-}
-
-/** A file that somebody else wrote over is as good as none. */
-function parse(text: string | null | undefined): Choices {
-  try {
-    const found: unknown = JSON.parse(text ?? "{}");
-    return Object.fromEntries(
-      Object.entries(found as object).map(([adapter, kinds]) => [
-        adapter,
-        Object.fromEntries(Object.entries(kinds).filter(([, name]) => typeof name === "string")) as Choices[string],
-      ]),
-    );
-  } catch {
-    return {};
-  }
-}
+/** What is no choice is left out. */
+const parse = (found: object): Choices =>
+  Object.fromEntries(
+    Object.entries(found).map(([adapter, kinds]) => [
+      adapter,
+      Object.fromEntries(Object.entries(kinds ?? {}).filter(([, name]) => typeof name === "string")) as Choices[string],
+    ]),
+  );
 
 const merged = (a: Choices, b: Choices): Choices =>
   Object.fromEntries([...Object.keys(a), ...Object.keys(b)].map((key) => [key, { ...a[key], ...b[key] }]));

@@ -15,7 +15,9 @@ import type { Work } from "./work.ts";
 
 /** Options of `compile`. Those of lowering are for tests and measurements: nobody else needs them. */
 export interface CompileOptions
-  extends Partial<Pick<LowerOptions, "adapter" | "composedOnly" | "kernelsOnly" | "subgroupLanes" | "choose">> {
+  extends Partial<
+    Pick<LowerOptions, "adapter" | "composedOnly" | "kernelsOnly" | "subgroupLanes" | "choose" | "refused">
+  > {
   /** Positions of arguments whose memory the call takes over: using those tensors afterwards throws a DonatedError. */
   readonly donate?: readonly number[];
   /** Named in errors. */

@@ -4,6 +4,7 @@ import { prepareDebug } from "./debugging.ts";
 import { CoopError, DeviceError, DeviceLostError, OutOfMemoryError } from "./errors.ts";
 import { promptly } from "./promptly.ts";
 import { Readback } from "./readback.ts";
+import { recallRefused, refusedOn } from "./refused.ts";
 import { type GpuOptions, requestGpu } from "./runtime.ts";
 import { patience, Waits } from "./waiting.ts";
 
@@ -34,8 +35,9 @@ export class Device {
     this.gpu = handle.device;
     this.buffers = new Buffers(this);
     this.readback = new Readback(this);
-    this.description = handle.description;
     this.adapter = handle.description.replace(/: .*$/s, "");
+    const refused = [...refusedOn(this.adapter)];
+    this.description = handle.description + (refused.length > 0 ? `; refused kernels: ${refused.join(", ")}` : "");
     this.isSoftware = handle.kind === "software";
     this.subgroupLanes = this.gpu.features.has("subgroups") ? handle.adapterInfo.subgroupMinSize : 0;
     this.maxBindings = Math.min(this.gpu.limits.maxStorageBuffersPerShaderStage, 16);
@@ -220,7 +222,7 @@ let starting: Promise<Device> | undefined;
 export function device(given?: GPUDevice, options: GpuOptions = {}): Promise<Device> {
   if (given || !starting) {
     starting = requestGpu(given ? { device: given } : options).then(async (gpu) => {
-      await Promise.all([recall(), prepareDebug()]);
+      await Promise.all([recall(), recallRefused(), prepareDebug()]);
       current = new Device(gpu);
       return current;
     });

@@ -23,6 +23,11 @@ export class DonatedError extends CoopError {
   override name = "DonatedError";
 }
 
+/** A number that is NaN or infinite where a training needs one to go on with. */
+export class NonFiniteError extends CoopError {
+  override name = "NonFiniteError";
+}
+
 /** No usable WebGPU adapter, or one that lacks what was asked of it. */
 export class DeviceError extends CoopError {
   override name = "DeviceError";
@@ -53,12 +58,31 @@ export class OutOfMemoryError extends DeviceError {
   }
 }
 
-/** A file that is not what it claims to be: says which file, and which key or byte. */
+/** A file that is not what it claims to be: says which file, and which key or byte, in one line. */
 export class FormatError extends CoopError {
   override name = "FormatError";
+  constructor(message: string, options?: ErrorOptions) {
+    super(fit(message), options);
+  }
 }
 
-/** Input from a person that cannot be used as it is: a folder, a picture, a setting. */
+/** Input from a person that cannot be used as it is: a folder, a picture, a setting; in one line. */
 export class InputError extends CoopError {
   override name = "InputError";
+  constructor(message: string, options?: ErrorOptions) {
+    super(fit(message), options);
+  }
+}
+
+const LONGEST = 2000;
+
+/** These messages quote what others wrote, which may be long and of many lines; what to do stands at the end. */
+const fit = (message: string): string => cut(oneLine(cut(message)));
+
+const cut = (text: string): string =>
+  text.length <= LONGEST ? text : `${text.slice(0, LONGEST / 2)} … ${text.slice(3 - LONGEST / 2)}`;
+
+/** A text fit for a one-line message: control and direction-changing characters are shown as escapes. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }

@@ -1,6 +1,6 @@
 import { DTYPES } from "./dtype.ts";
 import type { Field, Finish } from "./epilogue.ts";
-import { CoopError } from "./errors.ts";
+import { CoopError, DeviceError } from "./errors.ts";
 import type { Aval, Kernel, KernelCall, Op, Target } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 import { hidden } from "./writer.ts";
@@ -8,6 +8,8 @@ import { hidden } from "./writer.ts";
 export interface LowerOptions extends Target {
   /** Names the kernel to take for a call where several can run; undefined leaves it to their order. */
   readonly choose?: (op: Op, call: KernelCall) => string | undefined;
+  /** Kernels that are not to be used: on this adapter they give wrong numbers. */
+  readonly refused?: ReadonlySet<string>;
   /** Storage buffers that one kernel may bind. */
   readonly maxBindings: number;
   /** Tensors to compute although they have (still empty) storage. */
@@ -78,15 +80,18 @@ export function packParams(
 }
 
 /** The kernels of a node's op that can run here, whatever its inputs' strides, in order of preference. */
-export const kernelsFor = (node: Tensor, options: LowerOptions): Kernel[] =>
-  node.op.run.kind === "kernel"
-    ? node.op.run.kernels.filter(
-        (k) =>
-          (k.subgroup ?? 0) <= options.subgroupLanes &&
-          (k.binds ?? node.inputs.length) < options.maxBindings &&
-          (k.applies?.(node.inputs, node.attrs) ?? true),
-      )
-    : [];
+export function kernelsFor(node: Tensor, options: LowerOptions): Kernel[] {
+  if (node.op.run.kind !== "kernel") return [];
+  const found = node.op.run.kernels.filter(
+    (k) =>
+      !options.refused?.has(k.name) &&
+      (k.subgroup ?? 0) <= options.subgroupLanes &&
+      (k.binds ?? node.inputs.length) < options.maxBindings &&
+      (k.applies?.(node.inputs, node.attrs) ?? true),
+  );
+  // where the one that fits every call is refused, the others are no choice
+  return found.some((k) => !k.fits) ? found : [];
+}
 
 /** The kernels that can run a call. */
 export const fitting = (kernels: readonly Kernel[], call: KernelCall): Kernel[] =>
@@ -99,8 +104,16 @@ export interface Choice {
   readonly kernels: readonly Kernel[];
 }
 
-/** The kernel to run a call with: the one that `options.choose` names, or the first that suits it. */
+/** The kernel to run a call with: the one that `options.choose` names, or the first that suits it, or else the first. */
 export function pick({ op, call, kernels }: Choice, options: Pick<LowerOptions, "adapter" | "choose">): Kernel {
   const name = options.choose?.(op, call);
-  return kernels.find((k) => k.name === name) ?? kernels.find((k) => k.suits?.(call, options.adapter) ?? true)!;
+  const suiting = kernels.find((k) => k.suits?.(call, options.adapter) ?? true);
+  return kernels.find((k) => k.name === name) ?? suiting ?? kernels[0];
+}
+
+/** @throws DeviceError where none of the kernels of an op that has no other definition can be used */
+export function nothingLeft(op: Op): never {
+  throw new DeviceError(
+    `${op.name}: none of its op's kernels can run here, or gives right numbers on this adapter (coop doctor), and it has no composed definition; COOP_ADAPTER chooses another adapter`,
+  );
 }

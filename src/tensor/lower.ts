@@ -1,9 +1,8 @@
 import { elementwiseKernel, type Names, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import type { Finish } from "./epilogue.ts";
-import { CoopError } from "./errors.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
-import { codeFor, fitting, kernelsFor, type LowerOptions, packParams, pick, sourceOf } from "./kernel.ts";
+import { codeFor, fitting, kernelsFor, type LowerOptions, nothingLeft, packParams, pick, sourceOf } from "./kernel.ts";
 import { type Dispatch, Launches, LONGEST_EXPRESSION } from "./launch.ts";
 import type { Kernel, KernelCall } from "./op.ts";
 import { countReaders, countUses, lastReaders, schedule } from "./schedule.ts";
@@ -126,7 +125,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
   const lowerLeaf = (node: Tensor): Expr => {
     const argument = arguments_.get(node);
     if (argument) return argument;
-    if (node.storage) {
+    if (node.storage && !options.compute?.has(node)) {
       const buffer = newBuffer(node.shape, node.dtype, "input");
       borrowed.set(node, buffer);
       return { kind: "load", buffer, view: contiguous(node.shape), dtype: node.dtype };
@@ -183,8 +182,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
 
   const lowerKernel = (node: Tensor, inputs: readonly Tensor[]): Expr => {
     const kernels = kernelsFor(node, options);
-    if (kernels.length === 0)
-      throw new CoopError(`${node}: none of its op's kernels can run here, and it has no composed definition`);
+    if (kernels.length === 0) nothingLeft(node.op);
     const loads = inputs.slice(0, kernels[0].binds).map((input, i) =>
       loaded(
         input,

@@ -138,7 +138,7 @@ const registry = new Map<string, Op>();
 
 /**
  * Declares an op, the library's own or anyone's; `apply` puts it into a graph, where it is differentiated, compiled and
- * fused like any other, and `checkOp` tests it. Functions that can be said in terms of other ops need none: those fuse
+ * fused like any other, and `checkOp` (of `coop/testing`) tests it. Functions that can be said in terms of other ops need none: those fuse
  * by themselves.
  *
  * Bundlers may drop an op that nothing applies.

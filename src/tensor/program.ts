@@ -7,6 +7,7 @@ import type { Load, VirtualBuffer } from "./expr.ts";
 import { type LowerOptions, pick } from "./kernel.ts";
 import { type Dispatch, type Lowered, lower } from "./lower.ts";
 import { type Plan, plan } from "./plan.ts";
+import { refusedOn } from "./refused.ts";
 import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 import type { Encode, Timer } from "./timer.ts";
@@ -23,6 +24,7 @@ export const optionsFor = (on: Device): LowerOptions => ({
   maxBindings: on.maxBindings,
   adapter: on.isSoftware ? "software" : "hardware",
   choose: (op, call) => choiceOf(on.adapter, op, call),
+  refused: refusedOn(on.adapter),
 });
 
 /** A launch that is ready to be encoded; bind groups are kept for the sets of buffers seen last. */

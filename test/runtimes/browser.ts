@@ -1,30 +1,4 @@
-import { existsSync } from "node:fs";
-import { type Browser, chromium, type Page } from "playwright-core";
-
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const LAUNCH = 60_000;
-
-/** A Chromium: COOP_CHROMIUM, the system's, or the one of npm's `@sparticuz/chromium`; undefined where there is none. */
-export async function findChromium(): Promise<string | undefined> {
-  const installed = [process.env.COOP_CHROMIUM, ...PLACES].find((path) => path && existsSync(path));
-  if (installed) return installed;
-  if (process.platform !== "linux" || process.arch !== "x64") return undefined;
-  const packed = await import("@sparticuz/chromium").catch(() => undefined);
-  return packed?.default.executablePath();
-}
-
-/** Chromium without a window; with WebGPU on the CPU, by its own SwiftShader, unless `webgpu` is false. */
-export function launch(executablePath: string, { webgpu = true, hosts = "" } = {}): Promise<Browser> {
-  const args = [
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    ...(webgpu ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"] : []),
-    ...(hosts ? [`--host-resolver-rules=${hosts}`] : []),
-  ];
-  return chromium.launch({ executablePath, args, timeout: LAUNCH });
-}
+import type { Browser, Page } from "playwright-core";
 
 /** What a page logs, with typed arrays as plain ones. */
 export interface Logging {

@@ -74,7 +74,7 @@ export function Training() {
       <p id="training-hint" class="soft hint-line">
         {hint()}
       </p>
-      {error && <p class="error">{error}</p>}
+      {error && !obstacle.value && <p class="error">{error}</p>}
       {done > 0 && <Progress />}
       {(done > 0 || active) && <Curves />}
       <SettingsForm />

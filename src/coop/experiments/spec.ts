@@ -1,4 +1,5 @@
 import { DEFAULT_TEMPLATE } from "../../clip/index.ts";
+import { shownJson } from "../../clip/shown-json.ts";
 import { JsonFields } from "../json-fields.ts";
 import { nearest } from "../near.ts";
 import type { ConfiguredMethod, Method } from "./method.ts";
@@ -158,7 +159,7 @@ function readNoise(fields: JsonFields, select: (fields: JsonFields) => Selection
   fields.only(["fractions", "shots", "methods"]);
   const fractions = filled(fields, "fractions", fields.list("fractions")).map((value) => {
     if (typeof value !== "number" || !(value > 0 && value <= 1))
-      throw fields.wrong("fractions", `must be numbers above 0 up to 1, not ${JSON.stringify(value)}`);
+      throw fields.wrong("fractions", `must be numbers above 0 up to 1, not ${shownJson(value)}`);
     return value;
   });
   return { ...select(fields), fractions: distinct(fields, "fractions", fractions) };
@@ -180,7 +181,7 @@ function refuseTwins(top: JsonFields, methods: readonly MethodSpec[], shots: rea
 function wholes(fields: JsonFields, key: string, least: number): number[] {
   const values = filled(fields, key, fields.list(key)).map((value) => {
     if (!Number.isSafeInteger(value) || (value as number) < least)
-      throw fields.wrong(key, `must be whole numbers from ${least}, not ${JSON.stringify(value)}`);
+      throw fields.wrong(key, `must be whole numbers from ${least}, not ${shownJson(value)}`);
     return value as number;
   });
   return distinct(fields, key, values);

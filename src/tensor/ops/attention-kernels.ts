@@ -27,8 +27,10 @@ export function attentionKernels(
       subgroup: together ? 8 : undefined,
       strided,
       binds,
-      fits: ({ inputs }) =>
-        piece === 1 || (widthOf(inputs[value]) % 4 === 0 && inputs.slice(0, strided).every(inFours)),
+      fits:
+        piece === 1
+          ? undefined
+          : ({ inputs }) => widthOf(inputs[value]) % 4 === 0 && inputs.slice(0, strided).every(inFours),
       // a GPU's subgroups are wide enough for a number a lane
       suits: piece === 4 && together ? (_, adapter) => adapter !== "hardware" : undefined,
       source: (inputs, { subgroupLanes }) =>

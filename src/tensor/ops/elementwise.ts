@@ -391,6 +391,16 @@ export const logicalOr = binary("logicalOr", {
 export const logicalNot = unary("logicalNot", { wgsl: (x) => `!${x}`, reference: (x) => 1 - x, takes: "bool" });
 
 /**
+ * Neither NaN nor an infinity, as bool; told by the bits, since compilers may take it for granted of every number.
+ * @example finite(tensor([1, Number.POSITIVE_INFINITY])) // [1, 0]
+ */
+export const finite = unary("finite", {
+  wgsl: (x) => `(bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u`,
+  reference: (x) => Number(Number.isFinite(x)),
+  gives: "bool",
+});
+
+/**
  * Bits shifted right, zeros coming in; for u32.
  * @example shiftRight(tensor(Uint32Array.of(8, 3)), 1) // [4, 1]
  */

@@ -52,7 +52,7 @@ const kernel = (
   source,
   strided: 2,
   slowToCompile: true,
-  fits: ({ inputs }) => fits(inputs, readsA, readsB),
+  fits: readsA === "single" && readsB === "single" ? undefined : ({ inputs }) => fits(inputs, readsA, readsB),
   ...extra,
   params: ({ inputs: [a, b] }) => {
     const { batch, m, k, n } = sizes(a.shape, b.shape);

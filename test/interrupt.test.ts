@@ -1,0 +1,137 @@
+// Ctrl-C once saves and ends soon; twice ends at once, and what was saved before is whole.
+import "./gpu-settings.ts";
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { drawPicture } from "../scripts/kills/pictures.ts";
+import { fileBytes } from "../src/clip/bytes.ts";
+import { configJson, openSafetensors } from "../src/clip/index.ts";
+import { drawFolder } from "./drawn-folder.ts";
+
+const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
+const TIMEOUT = { timeout: 120_000, skip: process.platform === "win32" };
+/** Milliseconds on a machine that has nothing else to do. */
+const LIMITS = { once: 2000, twice: 500 };
+
+let root: string;
+const at = (...parts: string[]) => join(root, ...parts);
+
+before(async () => {
+  root = mkdtempSync(join(tmpdir(), "coop-interrupt-"));
+  await drawFolder(at("pictures"), { perClass: 3 });
+  const rows = ["file_name,caption"];
+  for (let i = 0; i < 16; i++) {
+    await drawPicture(at(`${i}.png`), i);
+    rows.push(`${i}.png,number ${i}`);
+  }
+  writeFileSync(at("pairs.csv"), rows.join("\n"));
+  const config = configJson({
+    embedDim: 16,
+    activation: "quickGelu",
+    layerNormEpsilon: 1e-5,
+    vision: { kind: "vit", imageSize: 16, patchSize: 8, width: 32, layers: 1, heads: 2 },
+    text: { contextLength: 16, vocabularySize: 8, width: 32, layers: 1, heads: 2 },
+  });
+  writeFileSync(at("small.json"), JSON.stringify(config));
+  const methods = [{ kind: "zero-shot" }, { kind: "coop", contextTokens: 2, epochs: 100_000 }];
+  const datasets = [{ name: "above", source: at("pictures") }];
+  writeFileSync(at("spec.json"), JSON.stringify({ datasets, shots: [1], methods }));
+});
+after(() => rmSync(root, { recursive: true, force: true }));
+
+/** Commands that would run for hours; `begun` is what they have on disk when they are at it. */
+const LONG = {
+  train: {
+    words: (out: string) => [
+      "train",
+      at("pictures"),
+      "--shots",
+      "2",
+      "--context-tokens",
+      "2",
+      "--epochs",
+      "100000",
+      "--save-every",
+      "1",
+      "--out",
+      out,
+    ],
+    begun: (out: string) => existsSync(`${out}.partial/checkpoint.safetensors`),
+    kept: (out: string) => `${out}.partial/checkpoint.safetensors`,
+  },
+  pretrain: {
+    words: (out: string) => [
+      "pretrain",
+      at("pairs.csv"),
+      "--config",
+      at("small.json"),
+      "--epochs",
+      "100000",
+      "--save-every",
+      "2",
+      "--out",
+      out,
+    ],
+    begun: (out: string) => existsSync(join(out, "checkpoint.safetensors")),
+    kept: (out: string) => join(out, "checkpoint.safetensors"),
+  },
+  bench: {
+    words: (out: string) => ["bench", at("spec.json"), "--out", out],
+    begun: (out: string) =>
+      existsSync(join(out, "results.jsonl")) && readFileSync(join(out, "results.jsonl"), "utf8") !== "",
+    kept: () => undefined,
+  },
+} as const;
+
+const over = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
+
+/** Runs a command, interrupts it when it has begun, and measures how long it then takes to end. */
+async function interrupt(name: keyof typeof LONG, times: "once" | "twice") {
+  const { words, begun } = LONG[name];
+  const out = at(`${name}-${times}`);
+  const env = { ...process.env, COOP_QUIET: "1" };
+  const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...words(out)], {
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (piece) => (stderr += piece));
+  const limit = setTimeout(() => child.kill("SIGKILL"), TIMEOUT.timeout / 2);
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve)).finally(() => clearTimeout(limit));
+  while (!begun(out) && !over(child)) await new Promise((later) => setTimeout(later, 20));
+  await new Promise((later) => setTimeout(later, name === "bench" ? 6000 : 1500)); // in the middle of it
+  let sent = performance.now();
+  child.kill("SIGINT");
+  if (times === "twice") {
+    while (!/press Ctrl-C again/.test(stderr) && !over(child)) await new Promise((later) => setTimeout(later, 1));
+    sent = performance.now();
+    child.kill("SIGINT");
+  }
+  const code = await ended;
+  return { out, code, signal: child.signalCode, stderr, milliseconds: performance.now() - sent };
+}
+
+for (const name of Object.keys(LONG) as (keyof typeof LONG)[])
+  for (const times of ["once", "twice"] as const)
+    test(`coop ${name}, Ctrl-C ${times}`, TIMEOUT, async (t) => {
+      const { out, code, signal, stderr, milliseconds } = await interrupt(name, times);
+      t.diagnostic(`${name} ${times}: ${Math.round(milliseconds)} ms`);
+      assert.ok(code === 130 || (times === "twice" && signal === "SIGINT"), stderr); // a shell calls both 130
+      const share = Math.max(1, loadavg()[0] / availableParallelism());
+      assert.ok(milliseconds < LIMITS[times] * share, `${milliseconds} ms`);
+      assert.doesNotMatch(stderr, /^ {4}at /m);
+      const kept = LONG[name].kept(out);
+      if (!kept) return;
+      if (times === "once") assert.match(stderr, /go on with {3}coop/);
+      const source = await fileBytes(kept);
+      assert.ok((await openSafetensors(source).finally(source.close)).tensors.size > 0);
+      if (times === "twice") return;
+      const locks = [out, `${out}.partial`].flatMap((dir) => (existsSync(dir) ? readdirSync(dir) : []));
+      assert.deepEqual(
+        locks.filter((name) => name.startsWith("lock-")),
+        [],
+      );
+    });
