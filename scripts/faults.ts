@@ -12,7 +12,7 @@ import { ingredients, type Outcome, openFaulty, strike, training } from "../test
 /** Calls from one point to the next: more of what is likely to leave something behind, fewer of what waits. */
 const EVERY: Readonly<Record<Fault, number>> = { throw: 4, lost: 10, refused: 20, memory: 16, hang: 40 };
 /** Points for one process, since drivers keep some memory of each device that they opened. */
-const PIECE = 30;
+const PIECE = 14;
 
 /** What a process is asked to do, and what it answers. */
 interface Part {
@@ -65,10 +65,7 @@ async function campaign(): Promise<void> {
   const kinds = flags.only ? FAULTS.filter((fault) => flags.only!.split(",").includes(fault)) : FAULTS;
   const { adapter, calls } = await inProcess({ fault: "throw", points: [] });
   console.log(`${adapter}: a training of ${calls} calls`);
-  const faults: Record<string, object> = {};
-  let [points, wrong, unhandledRejections] = [0, 0, 0];
-  const started = performance.now();
-  const parts: Part[] = kinds.flatMap((fault) => {
+  const lists = kinds.map((fault) => {
     const every = Number(flags.every ?? EVERY[fault]);
     const all = Array.from({ length: Math.ceil(calls / every) }, (_, i) => 1 + i * every);
     return Array.from({ length: Math.ceil(all.length / PIECE) }, (_, i) => ({
@@ -76,38 +73,52 @@ async function campaign(): Promise<void> {
       points: all.slice(i * PIECE, (i + 1) * PIECE),
     }));
   });
+  // in turns, so that a campaign that is cut short has tried all of them
+  const parts: Part[] = Array.from({ length: Math.max(...lists.map(({ length }) => length)) }, (_, i) =>
+    lists.flatMap((list) => list.slice(i, i + 1)),
+  ).flat();
   const found: Outcome[] = [];
+  let unhandledRejections = 0;
+  const started = performance.now();
+  const report = async (): Promise<number> => {
+    const row = (fault: Fault) => {
+      const outcomes = found.filter((outcome) => outcome.fault === fault);
+      const errors: Record<string, number> = {};
+      for (const { error = "none: it ended well" } of outcomes) errors[error] = (errors[error] ?? 0) + 1;
+      const slowestMilliseconds = Math.round(Math.max(0, ...outcomes.map(({ milliseconds }) => milliseconds)));
+      return { points: outcomes.length, errors, slowestMilliseconds, wrong: outcomes.filter(isWrong).length };
+    };
+    const result = {
+      ...{ adapter, calls, points: found.length },
+      pointsLeft: parts.reduce((sum, { points }) => sum + points.length, 0),
+      unhandledRejections,
+      wrong: found.filter(isWrong).length,
+      seconds: Math.round((performance.now() - started) / 1000),
+      faults: Object.fromEntries(kinds.map((fault) => [fault, row(fault)])),
+    };
+    if (flags.write) {
+      await mkdir("reliability", { recursive: true });
+      await writeFile("reliability/faults.json", `${JSON.stringify(result, null, 2)}\n`);
+    }
+    if (result.pointsLeft === 0) console.log(JSON.stringify(result, null, 2));
+    return result.wrong + unhandledRejections;
+  };
   const worker = async (): Promise<void> => {
     for (let part = parts.shift(); part; part = parts.shift()) {
-      const answer = await inProcess(part);
-      found.push(...answer.outcomes);
-      unhandledRejections += answer.unhandled;
-      const bad = answer.outcomes.filter((outcome) => outcome.wrong.length > 0).length;
-      console.log(`${part.fault}: ${answer.outcomes.length} points, ${bad} wrong`);
+      const { outcomes, unhandled } = await inProcess(part);
+      found.push(...outcomes);
+      unhandledRejections += unhandled;
+      console.log(`${part.fault}: ${outcomes.length} points, ${outcomes.filter(isWrong).length} wrong`);
+      for (const { at, call, wrong } of outcomes.filter(isWrong))
+        console.log(`  at ${at} (${call}): ${wrong.join("; ")}`);
+      await report();
     }
   };
   await Promise.all(Array.from({ length: Number(flags.jobs) }, worker));
-  for (const fault of kinds) {
-    const outcomes = found.filter((outcome) => outcome.fault === fault);
-    const bad = outcomes.filter((outcome) => outcome.wrong.length > 0);
-    for (const outcome of bad) console.log(`${fault} at ${outcome.at} (${outcome.call}): ${outcome.wrong.join("; ")}`);
-    const errors: Record<string, number> = {};
-    for (const { error = "none: it ended well" } of outcomes) errors[error] = (errors[error] ?? 0) + 1;
-    const slowest = Math.round(Math.max(...outcomes.map(({ milliseconds }) => milliseconds)));
-    faults[fault] = { points: outcomes.length, errors, slowestMilliseconds: slowest, wrong: bad.length };
-    console.log(fault, JSON.stringify(faults[fault]));
-    points += outcomes.length;
-    wrong += bad.length;
-  }
-  const seconds = Math.round((performance.now() - started) / 1000);
-  const result = { adapter, calls, points, unhandledRejections, wrong, seconds, faults };
-  console.log(JSON.stringify(result, null, 2));
-  if (flags.write) {
-    await mkdir("reliability", { recursive: true });
-    await writeFile("reliability/faults.json", `${JSON.stringify(result, null, 2)}\n`);
-  }
-  process.exit(wrong + unhandledRejections > 0 ? 1 : 0);
+  process.exit((await report()) > 0 ? 1 : 0);
 }
+
+const isWrong = ({ wrong }: Outcome): boolean => wrong.length > 0;
 
 if (process.send) process.once("message", async (part: Part) => process.send!(await work(part), () => process.exit(0)));
 else await campaign();

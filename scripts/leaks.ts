@@ -1,7 +1,7 @@
 // Does the same again and again and watches memory:
 // npm run leaks [-- --only steps,traces,models,answers] [--scale 0.1] [--write]
 import "../test/gpu-settings.ts";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -13,6 +13,8 @@ import { add, compile, device, free, mean, mul, square, sub, type Tensor, tensor
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
+
+const FILE = "reliability/leaks.json";
 
 /** What memory was after so many rounds, in bytes. */
 interface Sample {
@@ -115,7 +117,7 @@ async function sample(round: number): Promise<Sample> {
   return { round, device: on.memory().bytes, heap: heapUsed, process: rss };
 }
 
-/** Rounds of all after which the caches are full: 512 pipelines are kept. */
+/** Rounds of all after which the caches are full: 256 pipelines are kept. */
 const SETTLED = 0.55;
 
 /** Bytes a round by least squares, and the standard error of that. */
@@ -170,5 +172,6 @@ for (const [name, { rounds, prepare }] of Object.entries(SUBJECTS)) {
 if (flags.write) {
   await mkdir("reliability", { recursive: true });
   const adapter = (await device()).adapter;
-  await writeFile("reliability/leaks.json", `${JSON.stringify({ adapter, ...report })}\n`);
+  const before = JSON.parse(await readFile(FILE, "utf8").catch(() => "{}"));
+  await writeFile(FILE, `${JSON.stringify({ ...before, adapter, ...report }, null, 2)}\n`);
 }

@@ -9,7 +9,7 @@ import { type GpuOptions, requestGpu } from "./runtime.ts";
 import { patience, Waits } from "./waiting.ts";
 
 /** Pipelines that are kept for programs to come; those of the programs there are stay with them. */
-const PIPELINES_KEPT = 512;
+const PIPELINES_KEPT = 256;
 
 type Gpu = Awaited<ReturnType<typeof requestGpu>>;
 
