@@ -91,6 +91,12 @@ const checks = <P>(): Checks<P> => ({
   ),
 });
 
+/** Bytes that a training takes beside the programs of its step: a copy of its state, and the check of it. */
+export async function stateBytes<P>({ params, optimizer }: FitState<P>): Promise<number> {
+  const { copyOf, health } = checks<P>();
+  return (await copyOf.bytes(params, optimizer)) + (await health.bytes(params));
+}
+
 /**
  * The loop of every training by CoOp's recipe: a learning rate that moves once an epoch, losses that are read when the
  * epoch is over, so that no step waits for another. Where a loss or a parameter is not finite then, the epoch is computed
@@ -136,7 +142,9 @@ export async function runEpochs<P, Batch>(
           if (found) await failed(losses.length + 1, "a number stopped being finite", found.text);
           const [updated, state, loss] = step(params, optimizer, batch, rate);
           [params, optimizer] = [updated, state];
-          losses.push(loss.item().finally(() => loss.free()));
+          const value = loss.item().finally(() => loss.free());
+          value.catch(() => {}); // it is asked for when the epoch is over
+          losses.push(value);
         } finally {
           free(batch);
         }
