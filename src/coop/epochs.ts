@@ -91,6 +91,12 @@ const checks = <P>(): Checks<P> => ({
   ),
 });
 
+/** Bytes that a training takes beside the programs of its step: a copy of its state, and the check of it. */
+export async function stateBytes<P>({ params, optimizer }: FitState<P>): Promise<number> {
+  const { copyOf, health } = checks<P>();
+  return (await copyOf.bytes(params, optimizer)) + (await health.bytes(params));
+}
+
 /**
  * The loop of every training by CoOp's recipe: a learning rate that moves once an epoch, losses that are read when the
  * epoch is over, so that no step waits for another. Where a loss or a parameter is not finite then, the epoch is computed

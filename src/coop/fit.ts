@@ -21,6 +21,7 @@ import {
   type FitState,
   type OnEpoch,
   runEpochs,
+  stateBytes,
   type TrainingStep,
   trainingStep,
 } from "./epochs.ts";
@@ -132,12 +133,17 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
         width = rows.features.length / labels.length;
         return batchesOf(rows, epochBatches(labels.length, batchSize, run.seed, epoch));
       };
-      const bytesOf = (count: number) => {
+      const programBytes = (rows: number) => {
         const batch = {
-          features: tensor(new Float32Array(count * width), [count, width]),
-          labels: tensor(new Int32Array(count)),
+          features: tensor(new Float32Array(rows * width), [rows, width]),
+          labels: tensor(new Int32Array(rows)),
         };
         return step.bytes(from.params, from.optimizer, batch, 0);
+      };
+      /** The last batch of an epoch may be a smaller one, and has a program of its own. */
+      const bytesOf = async (rows: number) => {
+        const rest = labels.length % rows;
+        return (await stateBytes(from)) + (await programBytes(rows)) + (rest > 0 ? await programBytes(rest) : 0);
       };
       const work = () => runEpochs(step, from, { ...recipe, epochs: run.epochs }, batches, hooks);
       const last = await orSayWhatFits(size, work, bytesOf, giveBack);

@@ -99,6 +99,7 @@ export class Device {
 
   private named(what: string, error: unknown): Error {
     if (error instanceof CoopError) return error;
+    if (this.released && !this.error) return letGo();
     return (
       this.error ?? new DeviceError(`${what} failed on the GPU: ${error instanceof Error ? error.message : error}`)
     );
@@ -203,10 +204,12 @@ export class Device {
       current = undefined;
       starting = undefined;
     }
-    this.fail(new DeviceLostError("the GPU device was released: what lay on it is gone"));
+    this.waits.end(letGo());
     this.handle.release();
   }
 }
+
+const letGo = (): DeviceLostError => new DeviceLostError("the GPU device was released: what lay on it is gone");
 
 let current: Device | undefined;
 let starting: Promise<Device> | undefined;

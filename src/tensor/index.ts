@@ -1,4 +1,4 @@
-export type { MemoryReport, Owner } from "./buffers.ts";
+export type { Buffers, MemoryReport, Owner } from "./buffers.ts";
 export { type Compiled, type CompileOptions, compile, type ProgramReport } from "./compile.ts";
 export { type Device, device } from "./device.ts";
 export type { DType, HostArray } from "./dtype.ts";
