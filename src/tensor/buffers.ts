@@ -199,6 +199,7 @@ export class Buffers {
     this.device.attempt("uploading", () => this.device.gpu.queue.writeBuffer(buffer, offset, whole));
   }
 
+  /** A buffer to read back through, of a power of two bytes. */
   createStaging(bytes: number): GPUBuffer {
     const size = Math.max(256, 2 ** Math.ceil(Math.log2(bytes)));
     return this.create(size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "staging");
