@@ -1,7 +1,7 @@
 // Plants single faults in gradients, shape rules and kernels, and counts which of them the tests notice.
 //   npm run mutate -- --sample 400 --seed 1 [--only REGEXP] [--list] [--resume] [--again] [--out FILE]
 // --resume goes on where a run was stopped, --again tries the survivors of one anew.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -126,4 +126,6 @@ for (const mutant of (flags.again ? all : chosen).filter(({ id }) => due.has(id)
 }
 write();
 runner.close();
+for (const name of readdirSync(join(ROOT, "runs")).filter((name) => name.startsWith("mutants-")))
+  rmSync(join(ROOT, "runs", name), { recursive: true }); // processes that were killed left theirs
 process.exitCode = fates.some(({ fate }) => fate === "survived") ? 1 : 0;

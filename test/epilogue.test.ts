@@ -158,6 +158,24 @@ describe("what a kernel computes as it stores", { timeout: 120_000 }, () => {
   });
 });
 
+describe("kernels of rows", { timeout: 120_000 }, () => {
+  const kernels: Record<string, (x: Tensor) => Tensor> = {
+    softmax: (t) => coop.softmax(t),
+    "log-sum-exp": (t) => coop.logSumExp(t),
+    standardize: (t) => coop.standardize(t),
+    "l2-normalize": (t) => coop.l2Normalize(t),
+  };
+  for (const [label, f] of Object.entries(kernels)) {
+    for (const width of [9, 33])
+      test(`${label} of ${width}: an operand of the result's shape and a row behind it`, () => {
+        const rows = filled([5, width]);
+        const { shape } = f(rows);
+        const operands = [rows, filled(shape, 2), filled(shape.slice(-1), 3)];
+        return assertOneLaunch((t, same, row) => mul(add(f(t), same), row), operands, new RegExp(label));
+      });
+  }
+});
+
 describe("small kernels side by side", { timeout: 120_000 }, () => {
   test("the updates of many parameters are one launch, and each is right", async () => {
     const shapes = [[3], [2, 5], [1], [4, 4]];

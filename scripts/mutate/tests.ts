@@ -89,10 +89,10 @@ const WATCHES: Readonly<Record<string, Watch>> = {
   "shaders/l2-normalize-grad.wgsl": { ops: ["l2NormalizeGrad"], wider: whole("special-values") },
   "shaders/layer-norm-grad.wgsl": { ops: ["layerNormGrad"], wider: whole("special-values") },
   "shaders/log-sum-exp.wgsl": { ops: ["logSumExp"], wider: whole("special-values") },
-  "shaders/matmul.wgsl": { first: products("matmul gives"), wider: whole("epilogue") },
-  "shaders/matmul-lanes.wgsl": { first: products("matmul-lanes "), wider: whole("epilogue") },
-  "shaders/matmul-small.wgsl": { first: products("matmul-small "), wider: whole("epilogue") },
-  "shaders/matmul-tiles.wgsl": { first: products("matmul-tiles-"), wider: whole("epilogue") },
+  "shaders/matmul.wgsl": { first: products("matmul gives") },
+  "shaders/matmul-lanes.wgsl": { first: products("matmul-lanes ") },
+  "shaders/matmul-small.wgsl": { first: products("matmul-small ") },
+  "shaders/matmul-tiles.wgsl": { first: products("matmul-tiles-") },
   "shaders/resample.wgsl": { ops: ["resample"], wider: whole("augment") },
   "shaders/scatter-add.wgsl": { ops: ["scatterAdd"], wider: whole("functions") },
   "shaders/segment-sum.wgsl": { ops: ["segmentSum"], wider: whole("functions") },
@@ -118,7 +118,9 @@ export function stagesFor({ file, op }: Pick<Mutant, "file" | "op">): Pick<Job, 
   const { ops = [], first = [], wider = [] } = WATCHES[file];
   const own = op !== undefined && hasCase(op) ? [op] : ops;
   const tried = own.length > 0 ? cases(...own) : [];
-  return [{ tests: tried, share: FEW }, { tests: first }, { tests: wider }, { tests: tried }].filter(
+  // what a kernel computes as it stores
+  const behind = file.endsWith(".wgsl") ? whole("epilogue") : [];
+  return [{ tests: tried, share: FEW }, { tests: first }, { tests: [...wider, ...behind] }, { tests: tried }].filter(
     ({ tests }) => tests.length > 0,
   );
 }

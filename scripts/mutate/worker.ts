@@ -30,8 +30,7 @@ async function outcome({ replaced, tests, share = 1 }: Job, n: number): Promise<
     process.env.COOP_CASES = String(share);
     const file = join(folder, `${n}.mjs`);
     writeFileSync(file, await bundled([...new Set(tests.map(({ file }) => file))], replaced));
-    const { run } = await import(pathToFileURL(file).href);
-    rmSync(file);
+    const { run } = await import(pathToFileURL(file).href).finally(() => rmSync(file));
     return await run(tests);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -143,7 +143,7 @@ export async function runEpochs<P, Batch>(
           const [updated, state, loss] = step(params, optimizer, batch, rate);
           [params, optimizer] = [updated, state];
           const value = loss.item().finally(() => loss.free());
-          value.catch(() => {}); // it is asked for when the epoch is over
+          value.catch(() => {}); // it may fail before anybody waits for it
           losses.push(value);
         } finally {
           free(batch);
