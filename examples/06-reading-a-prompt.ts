@@ -5,8 +5,6 @@
 // A learned prompt is vectors where words would stand. Which words are they like, and which answers do they change?
 import { classFeatures, DEFAULT_TEMPLATE, imageFeatures, loadClip } from "../src/clip/index.ts";
 import {
-  answersTo,
-  comparePrompts,
   fitPrompt,
   type NearToken,
   nearestWords,
@@ -15,6 +13,7 @@ import {
   promptLearner,
   tokenWord,
 } from "../src/coop/index.ts";
+import { answersTo, comparePrompts } from "../src/evaluation.ts";
 import { PICTURE_SIZE, TASKS, taskPictures } from "../src/world/index.ts";
 
 const clip = await loadClip("models/tiny-clip");

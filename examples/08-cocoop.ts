@@ -7,19 +7,15 @@
 // Vision-Language Models", 2022).
 import { applyLinear, DEFAULT_TEMPLATE, imageFeatures, loadClip } from "../src/clip/index.ts";
 import {
-  baseToNew,
   conditionalClassifier,
   conditionalPromptLearner,
   fitLearner,
-  handWrittenClassifier,
-  type Learn,
   type LearnedConditional,
   percent,
-  promptClassifier,
   promptLearner,
-  splitBaseNew,
   uploadConditional,
 } from "../src/coop/index.ts";
+import { baseToNew, handWrittenClassifier, type Learn, promptClassifier, splitBaseNew } from "../src/evaluation.ts";
 import { gather, key, l2Normalize, matmul, mean, relu, sub, type Tensor, tensor, treeLeaves } from "../src/index.ts";
 import { PICTURE_SIZE, TASKS, taskPictures } from "../src/world/index.ts";
 

@@ -9,18 +9,18 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** What is measured, and the most that may be loaded at once, in KB. */
 const MEASURED = [
-  { name: "`coop`", code: 'export * from "./src/index.ts"', limit: 49 },
+  { name: "`coop`", code: 'export * from "./src/index.ts"', limit: 51 },
   {
     name: "with `coop/clip`",
     code: 'export * from "./src/index.ts"; export * as c from "./src/clip/index.ts"',
-    limit: 71,
+    limit: 74,
   },
   {
     name: "and `coop/prompt`: everything",
     code: 'export * from "./src/index.ts"; export * as c from "./src/clip/index.ts"; export * as p from "./src/coop/index.ts"',
     limit: 90,
   },
-  { name: '`import { add } from "coop"` alone', code: 'export { add } from "./src/index.ts"', limit: 23 },
+  { name: '`import { add } from "coop"` alone', code: 'export { add } from "./src/index.ts"', limit: 25 },
 ];
 
 /** Packages that only code for Node imports. */

@@ -3,7 +3,7 @@ import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Clip } from "../src/clip/index.ts";
-import { cacheLogits, searchCache } from "../src/coop/index.ts";
+import { cacheLogits, searchCache } from "../src/evaluation.ts";
 import { key, normal, read } from "../src/tensor/index.ts";
 import { randomClip } from "./random-clip.ts";
 

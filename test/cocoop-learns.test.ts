@@ -10,11 +10,10 @@ import {
   type ConditionalParams,
   conditionalClassifier,
   conditionalPromptLearner,
-  handWrittenClassifier,
   type LearnedConditional,
   predictConditional,
-  transfer,
 } from "../src/coop/index.ts";
+import { handWrittenClassifier, transfer } from "../src/evaluation.ts";
 import { compile, device, key, read, type Tensor, tensor } from "../src/tensor/index.ts";
 import { NAIVE_TEMPLATE, PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
 

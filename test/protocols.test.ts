@@ -3,19 +3,21 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
+  conditionalClassifier,
+  conditionalPromptLearner,
+  type LearnedConditional,
+  promptLearner,
+} from "../src/coop/index.ts";
+import {
   averageBaseNew,
   baseToNew,
   type Classifier,
-  conditionalClassifier,
-  conditionalPromptLearner,
   harmonicMean,
   type LabelledFeatures,
-  type LearnedConditional,
   promptClassifier,
-  promptLearner,
   splitBaseNew,
   transfer,
-} from "../src/coop/index.ts";
+} from "../src/evaluation.ts";
 import { key, normal, read } from "../src/tensor/index.ts";
 import { MORE, SEED } from "./gpu-settings.ts";
 import { randomClip } from "./random-clip.ts";

@@ -1,5 +1,6 @@
 // The results as a page of Markdown.
-import { COOP_RECIPE, harmonicMean } from "../../src/coop/index.ts";
+import { COOP_RECIPE } from "../../src/coop/index.ts";
+import { harmonicMean } from "../../src/evaluation.ts";
 import { NAIVE_TEMPLATE, TASKS } from "../../src/world/index.ts";
 import { judged } from "./claims.ts";
 import { MAX_GRADIENT_NORM, PROBE_C } from "./method.ts";

@@ -1,17 +1,6 @@
 import { valueAndGrad, vjp } from "../autograd/index.ts";
-import {
-  add,
-  type Compiled,
-  compile,
-  concat,
-  findNonFinite,
-  free,
-  type NonFinite,
-  slice,
-  type Tensor,
-  treeMap,
-  zerosLike,
-} from "../tensor/index.ts";
+import { add, type Compiled, compile, concat, free, slice, type Tensor, treeMap, zerosLike } from "../tensor/index.ts";
+import { findNonFinite, type NonFinite } from "../tensor/non-finite.ts";
 import type { ClipConfig } from "./config.ts";
 import { contrastiveLoss, type PairBatch, type PairFeatures, pairFeatures, trainPairFeatures } from "./contrastive.ts";
 import type { ClipParams } from "./params.ts";

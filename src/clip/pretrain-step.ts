@@ -1,5 +1,6 @@
 import { type AdamWState, adamw, clipByGlobalNorm, type Optimizer, valueAndGradWith } from "../autograd/index.ts";
-import { compile, findNonFinite, free, type NonFinite, type Tensor } from "../tensor/index.ts";
+import { compile, free, type Tensor } from "../tensor/index.ts";
+import { findNonFinite, type NonFinite } from "../tensor/non-finite.ts";
 import { type BatchPiece, cachedGradients } from "./cached-gradients.ts";
 import type { ClipConfig } from "./config.ts";
 import { clampLogitScale, type PairBatch, pretrainLossWith } from "./contrastive.ts";

@@ -1,6 +1,5 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { cleanText } from "./clean-text.ts";
-import { checkTokenizerJson } from "./tokenizer-json.ts";
 
 /** Characters of a text that is tokenized whole. */
 const MAX_TEXT = 2 ** 16;
@@ -148,6 +147,7 @@ async function loadLibrary(
   const { Tokenizer: Library } = imported as typeof import("@huggingface/tokenizers");
   const model = (json as { model?: { unk_token?: string } } | null)?.model;
   if (!model) refuse(`${name}: there is no "model" in it; it must be a tokenizer.json as Hugging Face writes it.`);
+  const { checkTokenizerJson } = await import("./tokenizer-json.ts");
   checkTokenizerJson(json, name);
   try {
     return new Library(json, { unk_token: model.unk_token });

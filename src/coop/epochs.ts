@@ -1,17 +1,7 @@
 import { type Optimizer, valueAndGrad } from "../autograd/index.ts";
 import { NonFiniteError } from "../tensor/errors.ts";
-import {
-  type Compiled,
-  cast,
-  compile,
-  findNonFinite,
-  finite,
-  free,
-  min,
-  mul,
-  type Tensor,
-  treeLeaves,
-} from "../tensor/index.ts";
+import { type Compiled, cast, compile, finite, free, min, mul, type Tensor, treeLeaves } from "../tensor/index.ts";
+import type { findNonFinite } from "../tensor/non-finite.ts";
 import type { Recipe } from "./recipe.ts";
 import { COOP_RECIPE, coopLearningRate } from "./schedule.ts";
 
@@ -138,7 +128,7 @@ export async function runEpochs<P, Batch>(
       let breathed = performance.now();
       for (const batch of await batches(epoch)) {
         try {
-          const found = debugNans ? await findNonFinite(step, params, optimizer, batch, rate) : undefined;
+          const found = debugNans ? await nonFiniteIn(step, params, optimizer, batch, rate) : undefined;
           if (found) await failed(losses.length + 1, "a number stopped being finite", found.text);
           const [updated, state, loss] = step(params, optimizer, batch, rate);
           [params, optimizer] = [updated, state];
@@ -176,6 +166,10 @@ export async function runEpochs<P, Batch>(
   }
 }
 
+/** `findNonFinite`, which is loaded when something is wrong. */
+const nonFiniteIn: typeof findNonFinite = async (f, ...args) =>
+  (await import("../tensor/non-finite.ts")).findNonFinite(f, ...args);
+
 const inStep = (step: number, text: string): string => `In step ${step}, ${text}.`;
 
 /** Where numbers stopped being finite: the epoch again, a step at a time, and the first bad one op by op. */
@@ -196,7 +190,7 @@ async function originOf<P, Batch>(
     const healthy = health(params);
     const [value, finiteParams] = await Promise.all([loss.item(), healthy.item()]);
     const bad = !Number.isFinite(value) || finiteParams === 0;
-    const found = bad ? await findNonFinite(step, kept.params, kept.optimizer, batch, rate) : undefined;
+    const found = bad ? await nonFiniteIn(step, kept.params, kept.optimizer, batch, rate) : undefined;
     free([kept, loss, healthy, batch]);
     if (!bad) continue;
     free([params, optimizer]);

@@ -4,7 +4,7 @@ import { openSafetensors } from "../clip/safetensors.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { floatToHalf } from "../tensor/half.ts";
 import { pathInside } from "./datasets/split-file.ts";
-import { normalizeRows } from "./feature-search.ts";
+import { normalizeRows } from "./feature-rows.ts";
 import { readSealed, sealedTensors } from "./sealed-tensors.ts";
 
 /**

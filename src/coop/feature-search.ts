@@ -24,6 +24,7 @@ import {
   topK,
   where,
 } from "../tensor/index.ts";
+import { normalizeRows } from "./feature-rows.ts";
 
 /** What is nearest to each of R queries, nearest first. */
 export interface Nearest {
@@ -229,19 +230,4 @@ function rowsOf(features: Float32Array, dim: number): number {
   const rows = features.length / dim;
   if (!Number.isInteger(rows)) throw new InputError(`${features.length} numbers are not features of ${dim} each`);
   return rows;
-}
-
-/**
- * Rows [N, E] brought to length 1 in float64; a row of zeros stays as it is.
- * @example normalizeRows(Float32Array.of(3, 4, 0, 0), 2) // [0.6, 0.8, 0, 0]
- */
-export function normalizeRows(features: Float32Array, dim: number): Float32Array {
-  const out = new Float32Array(features.length);
-  for (let start = 0; start < features.length; start += dim) {
-    let squares = 0;
-    for (let i = start; i < start + dim; i++) squares += features[i] ** 2;
-    const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
-    for (let i = start; i < start + dim; i++) out[i] = features[i] * scale;
-  }
-  return out;
 }

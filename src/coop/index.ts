@@ -4,14 +4,6 @@
  *
  * @module coop/prompt
  */
-export {
-  CACHE_GRID,
-  CACHE_WEIGHTS,
-  type CacheModel,
-  type CacheWeights,
-  cacheLogits,
-  searchCache,
-} from "./cache-model.ts";
 export { conditionalModel, readConditionalModel } from "./conditional-files.ts";
 export {
   type ConditionalPrediction,
@@ -27,7 +19,6 @@ export {
   type ConditionalPromptLearner,
   conditionalPromptLearner,
 } from "./conditional-prompt-learner.ts";
-export { baseAndNew, type ClassSplits } from "./datasets/base-and-new.ts";
 export {
   type AccuracyMeter,
   accuracyMeter,
@@ -44,13 +35,7 @@ export {
   type TrainingStep,
   trainingStep,
 } from "./epochs.ts";
-export {
-  type FeatureSearch,
-  type FeatureSearchOptions,
-  featureSearch,
-  type Nearest,
-  normalizeRows,
-} from "./feature-search.ts";
+export { normalizeRows } from "./feature-rows.ts";
 export {
   fewShot,
   fewShotSplits,
@@ -105,7 +90,6 @@ export {
   type PromptOptions,
   packPrompts,
 } from "./prompt.ts";
-export { type Answers, answersTo, type ClassChange, comparePrompts, type PromptChange } from "./prompt-change.ts";
 export {
   type PromptBatch,
   type PromptLearner,
@@ -113,24 +97,6 @@ export {
   type PromptParams,
   promptLearner,
 } from "./prompt-learner.ts";
-export {
-  averageBaseNew,
-  type BaseNew,
-  baseToNew,
-  type ClassHalf,
-  type Classifier,
-  type FeatureTask,
-  handWrittenClassifier,
-  harmonicMean,
-  type LabelledFeatures,
-  type Learn,
-  promptClassifier,
-  splitBaseNew,
-  type Target,
-  transfer,
-} from "./protocols.ts";
-export type { Change, Ranking } from "./ranking.ts";
-export { type CaptionRecall, captionRecall, RECALL_AT, type Recall, recallOf } from "./recall.ts";
 export { optimizerOf, type Recipe, type StepRecipe } from "./recipe.ts";
 export { projected, withKnowledge, withProjection } from "./regularised.ts";
 export { adapterConfigJson, contextShape, parseAdapterConfig, type RunConfig, type SavedConfig } from "./run-config.ts";

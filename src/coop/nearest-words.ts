@@ -19,7 +19,7 @@ import {
   tensor,
   topK,
 } from "../tensor/index.ts";
-import { normalizeRows } from "./feature-search.ts";
+import { normalizeRows } from "./feature-rows.ts";
 import { meanAndDeviation } from "./score.ts";
 
 /** How near two vectors are: by Euclidean distance, as CoOp's authors read their prompts, or by cosine. */

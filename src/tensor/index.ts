@@ -5,7 +5,6 @@ export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
 export type { VirtualBuffer } from "./expr.ts";
 export type { Measurement } from "./measure.ts";
-export { findNonFinite, type NonFinite } from "./non-finite.ts";
 export {
   type AdapterKind,
   type Attrs,
