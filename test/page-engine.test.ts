@@ -29,6 +29,8 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
   };
   const adapter = (files: Record<string, Uint8Array>) => files["coop-run/adapter_model.safetensors"];
   const adapterText = async () => Buffer.from(adapter(await exported())).toString("base64");
+  /** Begins a training that takes its time, so that something can be done in the middle of it. */
+  const train = `new BroadcastChannel("slow").postMessage(100); await engine.train();`;
   const finished = `await until((s) => s.training.status === "finished");`;
   let uninterrupted: string;
   let pictures: Answers;
@@ -201,7 +203,7 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
 
     const { training, scores: after } = await inPage<State>(`
       await engine.set({ epochs: ${EPOCHS}, contextTokens: 4 });
-      await engine.train();
+      ${train}
       await until((s) => s.training.status === "running");
       ${finished}
       return until((s) => s.scores.prompt && s.scores.probe);`);
@@ -227,7 +229,7 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
     const config = parseAdapterConfig(strFromU8((await exported())["coop-run/adapter_config.json"]));
     assert.equal(config.metrics!.coop.total, 4 * CLASSES);
     await inPage(`
-      await engine.train();
+      ${train}
       await until((s) => s.training.status === "running");
       ${finished}`);
     uninterrupted = await adapterText();
@@ -282,7 +284,7 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
 
   test("a training that is held and goes on ends with the same bits", async () => {
     const held = await inPage<number[]>(`
-      await engine.train();
+      ${train}
       await until((s) => s.training.status === "running" && s.training.epochs.length >= 3);
       await engine.pause();
       const { length } = (await until((s) => s.training.status === "paused")).training.epochs;
@@ -298,7 +300,7 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
 
   test("a worker that is killed loses nothing but the epoch under way", async () => {
     const { before, restored, after } = await inPage<Record<"before" | "restored" | "after", State>>(`
-      await engine.train();
+      ${train}
       await until((s) => s.training.status === "running" && s.training.epochs.length >= 4);
       worker.terminate();
       const before = state;
@@ -316,7 +318,7 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
 
   test("a device that is lost is told, and a fresh worker goes on", async () => {
     const { lost, refused } = await inPage<{ lost: State; refused: string }>(`
-      await engine.train();
+      ${train}
       await until((s) => s.training.status === "running" && s.training.epochs.length >= 4);
       new BroadcastChannel("destroy").postMessage("now");
       const lost = await until((s) => s.problem);
@@ -333,7 +335,7 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
 
   test("stop keeps the epochs so far; a change after that outdates the prompt", async () => {
     const { stopped, outdated, refused } = await inPage<{ stopped: State; outdated: State; refused: string }>(`
-      await engine.train();
+      ${train}
       await until((s) => s.training.status === "running" && s.training.epochs.length >= 2);
       await engine.stop();
       const stopped = await until((s) => s.training.status === "stopped");

@@ -29,7 +29,7 @@ globalThis.until = async (test, milliseconds = 60000) => {
 };
 `;
 
-/** The worker, with a way to take its device from it and one to fill its storage. */
+/** The worker, with ways to take its device from it, to make that slow, and to fill its storage. */
 const CAUGHT = `import "/catch.js"; import "/worker.js";`;
 const CATCH = `
 const { createCommandEncoder } = GPUDevice.prototype;
@@ -37,12 +37,18 @@ GPUDevice.prototype.createCommandEncoder = function (...given) {
   self.caught = this;
   return createCommandEncoder.apply(this, given);
 };
+const { mapAsync } = GPUBuffer.prototype;
+GPUBuffer.prototype.mapAsync = async function (...given) {
+  await new Promise((done) => setTimeout(done, self.delay ?? 0));
+  return mapAsync.apply(this, given);
+};
 const { put } = IDBObjectStore.prototype;
 IDBObjectStore.prototype.put = function (...given) {
   if (self.full) throw new DOMException("no room", "QuotaExceededError");
   return put.apply(this, given);
 };
 new BroadcastChannel("full").onmessage = ({ data }) => { self.full = data; };
+new BroadcastChannel("slow").onmessage = ({ data }) => { self.delay = data; };
 new BroadcastChannel("destroy").onmessage = () => self.caught.destroy();
 `;
 
