@@ -1,25 +1,55 @@
-// Runs every command again and again (`npm run exits -- --runs 200`): each must end by itself, with the code it should
-// have, within ten seconds, and never by a crash. Writes reliability/exits.json.
+// Runs every command of the built package again and again (`npm run exits -- --runs 200 [--jobs N] [--only a,b]`): each
+// must end by itself, with the code it should have, within ten seconds, and never by a crash. Writes reliability/exits.json.
 import "../test/gpu-settings.ts";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { configJson } from "../src/clip/index.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { makeFolder } from "../src/coop/training-state.ts";
 import { drawFolder } from "../test/drawn-folder.ts";
-import { type Ended, run } from "./kills/child.ts";
+import { drawPicture } from "./kills/pictures.ts";
 
 const { values: flags } = parseArgs({
   options: {
     runs: { type: "string", default: "200" },
+    jobs: { type: "string", default: "1" },
     only: { type: "string" }, // commands, with commas between
     out: { type: "string", default: "reliability/exits.json" },
   },
 });
-const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const TINY = fileURLToPath(new URL("../models/tiny-clip", import.meta.url));
 const LIMIT = 10_000;
+/** Milliseconds after which one counts as hung for good. */
+const GIVE_UP = 180_000;
+
+interface Ended {
+  /** null where a signal ended it. */
+  readonly code: number | null;
+  readonly stderr: string;
+  readonly milliseconds: number;
+}
+
+function coop(...words: string[]): Promise<Ended> {
+  const began = performance.now();
+  const env = { ...process.env, COOP_QUIET: "1" };
+  const child = spawn(process.execPath, [MAIN, ...words], {
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: GIVE_UP,
+    killSignal: "SIGKILL",
+  });
+  let stderr = "";
+  child.stderr.on("data", (piece) => (stderr += piece));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stderr, milliseconds: performance.now() - began }));
+  });
+}
 
 const root = await mkdtemp(join(tmpdir(), "coop-exits-"));
 const at = (...parts: string[]) => join(root, ...parts);
@@ -28,7 +58,19 @@ const picture = at("pictures/test", name.replaceAll(" ", "_"), "0.png");
 const methods = [{ kind: "zero-shot" }];
 const spec = { datasets: [{ name: "above", source: at("pictures") }], shots: [1], seeds: [1], methods };
 await writeFile(at("spec.json"), JSON.stringify(spec));
-const coop = (...words: string[]) => run({ words: [MAIN, ...words], env: {}, under: at("nothing") });
+const rows = ["file_name,caption"];
+for (let i = 0; i < 8; i++) {
+  await drawPicture(at(`${i}.png`), i);
+  rows.push(`${i}.png,number ${i}`);
+}
+await writeFile(at("pairs.csv"), rows.join("\n"));
+const sizes = { width: 32, layers: 1, heads: 2 };
+const config = configJson({
+  ...{ embedDim: 16, activation: "quickGelu", layerNormEpsilon: 1e-5 },
+  vision: { kind: "vit", imageSize: 16, patchSize: 8, ...sizes },
+  text: { contextLength: 16, vocabularySize: 8, ...sizes },
+});
+await writeFile(at("small.json"), JSON.stringify(config));
 const training = ["--shots", "1", "--epochs", "1", "--context-tokens", "2"];
 for (const words of [
   ["train", at("pictures"), ...training, "--out", at("run")],
@@ -46,25 +88,22 @@ const COMMANDS: Readonly<Record<string, (i: number) => readonly string[]>> = {
   eval: () => [at("pictures"), "--prompt", at("run")],
   predict: () => [picture, "--prompt", at("run")],
   explain: () => [at("run")],
-  import: (i) => [
-    at("model.pth.tar-1"),
-    "--classes",
-    "a,b",
-    "--model",
-    "models/tiny-clip",
-    "--out",
-    at(`imported-${i}`),
-  ],
+  import: (i) => [at("model.pth.tar-1"), "--classes", "a,b", "--model", TINY, "--out", at(`imported-${i}`)],
   export: (i) => [at("run"), "--out", at(`model-${i}.pth.tar-1`)],
   "zero-shot": () => [picture, "--labels", "a,b"],
+  prompts: () => [at("pictures")],
+  taxonomy: () => [at("pictures"), "--labels", "a,b", "--add", "c"],
   embed: () => [picture],
   index: () => [at("pictures")],
   search: () => [at("pictures"), "a"],
+  recall: () => [at("pairs.csv")],
+  pretrain: (i) => [at("pairs.csv"), "--config", at("small.json"), "--epochs", "1", "--out", at(`small-${i}`)],
   datasets: () => [],
   bench: (i) => [at("spec.json"), "--out", at(`bench-${i}`)],
   report: () => [at("bench/results.jsonl")],
   compare: () => [at("bench/results.jsonl"), at("bench/results.jsonl")],
   doctor: () => [],
+  profile: () => ["texts", "--classes", "2", "--steps", "1"],
   probe: () => [at("pictures"), "--shots", "1"],
   nothing: () => ["--unknown"], // wrong use
 };
@@ -74,32 +113,35 @@ interface Count {
   readonly runs: number;
   readonly wrong: number;
   readonly over10s: number;
+  readonly medianSeconds: number;
   readonly slowestSeconds: number;
 }
 
-const counts: Count[] = [];
+const before = await readFile(flags.out, "utf8").catch(() => '{ "counts": [] }');
+const counts = new Map((JSON.parse(before).counts as Count[]).map((count) => [count.command, count]));
+const asked = flags.only?.split(",") ?? Object.keys(COMMANDS);
 for (const [command, words] of Object.entries(COMMANDS)) {
-  if (flags.only && !flags.only.split(",").includes(command)) continue;
+  if (!asked.includes(command)) continue;
   const expected = command === "nothing" ? 2 : 0;
   const ended: Ended[] = [];
-  for (let i = 0; i < Number(flags.runs); i++) ended.push(await coop(command, ...words(i)));
+  let next = 0;
+  const worker = async () => {
+    while (next < Number(flags.runs)) ended.push(await coop(command, ...words(next++)));
+  };
+  await Promise.all(Array.from({ length: Number(flags.jobs) }, worker));
   const wrong = ended.filter(({ code }) => code !== expected);
   for (const { code, stderr } of wrong) console.log(`${command}: code ${code}\n${stderr}`);
-  const slowest = Math.max(...ended.map(({ milliseconds }) => milliseconds));
-  const over10s = ended.filter(({ milliseconds }) => milliseconds > LIMIT).length;
+  const seconds = ended.map(({ milliseconds }) => Math.round(milliseconds / 100) / 10).sort((a, b) => a - b);
   const count = {
-    command,
-    runs: ended.length,
-    wrong: wrong.length,
-    over10s,
-    slowestSeconds: Math.round(slowest / 100) / 10,
+    ...{ command, runs: ended.length, wrong: wrong.length },
+    over10s: ended.filter(({ milliseconds }) => milliseconds > LIMIT).length,
+    medianSeconds: seconds[seconds.length >> 1],
+    slowestSeconds: seconds.at(-1)!,
   };
-  counts.push(count);
+  counts.set(command, count);
   console.log(JSON.stringify(count));
   await makeFolder(dirname(flags.out));
-  await writeFileAtomic(
-    flags.out,
-    `${JSON.stringify({ node: process.version, limitSeconds: LIMIT / 1000, counts }, null, 2)}\n`,
-  );
+  const result = { node: process.version, limitSeconds: LIMIT / 1000, counts: [...counts.values()] };
+  await writeFileAtomic(flags.out, `${JSON.stringify(result, null, 2)}\n`);
 }
 await rm(root, { recursive: true, force: true });
