@@ -1,7 +1,7 @@
 // The loop under `coop train`, on learners small enough to know what must come out.
 import "./gpu-settings.ts";
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -208,7 +208,6 @@ describe("a training with its files", () => {
     ["early-stopping", {}, { validation }],
   ] as const) {
     test(`${name}: stopped and gone on with, it ends to the bit where it would have`, TIMEOUT, async () => {
-      const { mkdir } = await import("node:fs/promises");
       for (const dir of ["whole", "cut"]) await mkdir(join(root, `${name}-${dir}`));
       const whole = await train(`${name}-whole`, recipe, more);
       let resumed = 0;
@@ -235,6 +234,22 @@ describe("a training with its files", () => {
       assert.match(await readFile(join(root, `${name}-cut`, "metrics.jsonl"), "utf8"), /^\{"step":1,"epoch":1,/);
     });
   }
+
+  test("given up within an epoch and gone on with, it ends to the bit where it would have", TIMEOUT, async () => {
+    for (const dir of ["at-once", "given-up"]) await mkdir(join(root, dir));
+    const whole = await train("at-once", { epochs: 4 });
+    const after: number[] = [];
+    for (const last of [2, 4, 1]) {
+      let steps = 0; // three make an epoch
+      const part = await train("given-up", { epochs: 4 }, { giveUp: () => ++steps === last });
+      assert.ok(part.stopped);
+      after.push(part.epochs.length);
+    }
+    assert.deepEqual(after, [0, 1, 1]);
+    const rest = await train("given-up", { epochs: 4 });
+    assert.deepEqual(bytes(rest.params), bytes(whole.params));
+    assert.deepEqual(untimed(rest.epochs), untimed(whole.epochs));
+  });
 
   test("other settings than the checkpoint's are listed", TIMEOUT, async () => {
     await assert.rejects(

@@ -54,6 +54,8 @@ export interface Session {
 
 /** Held-out accuracy is asked this often during a training, for the report's curve. */
 const CURVE_POINTS = 10;
+/** Milliseconds that the epoch may go on after Ctrl-C, before it is given up. */
+const EPOCH_MAY_TAKE = 1000;
 /** Held-out pictures that are compared with one computation of the prompts. */
 const MOST_AT_ONCE = 4096;
 
@@ -105,7 +107,7 @@ export async function trainSeed(
   const perPicture = plan.method === "cocoop" ? classNames.length : 1; // prompts
   const curve = accuracyMeter(learner, heldOut, Math.max(1, Math.floor(MOST_AT_ONCE / perPicture)));
   const every = Math.max(1, Math.round(recipe.epochs / CURVE_POINTS));
-  const interrupted = onInterrupt("stopping after this epoch, which is saved");
+  const interrupted = onInterrupt("stopping; every epoch that is over is saved");
   const trained = await runTraining(learner, seen, recipe, {
     dir: place.dir,
     settings,
@@ -115,6 +117,7 @@ export async function trainSeed(
     heldOut: async (params, epoch) =>
       epoch % every === 0 || epoch === recipe.epochs ? await curve.of(params) : undefined,
     stop: interrupted.now,
+    giveUp: () => interrupted.since() > EPOCH_MAY_TAKE,
     onResume: (epoch) => bar.log(`going on after epoch ${epoch} of ${oneLine(place.dir)}`),
     onEpoch: ({ epoch, loss }) => bar.update(epoch, `loss ${loss.toFixed(3)}`),
   }).finally(() => {

@@ -23,6 +23,8 @@ export interface Epoch<P> extends FitState<P> {
 
 /** Milliseconds after which a loop of steps, none of which waits, lets others have a turn. */
 const BREATH = 50;
+/** Milliseconds that the device's queue of steps may take, or two steps: what it takes to stop. */
+const QUEUE = 500;
 
 /** What is to happen after an epoch. */
 export type OnEpoch<P> = (epoch: Epoch<P>) => Promise<"stop" | undefined | void> | "stop" | undefined | void;
@@ -31,6 +33,11 @@ export type OnEpoch<P> = (epoch: Epoch<P>) => Promise<"stop" | undefined | void>
 export interface EpochHooks<P> {
   /** The loop waits for it, and ends early if it says "stop". */
   readonly onEpoch?: OnEpoch<P>;
+  /**
+   * Told after each step of the state before its epoch, which belongs to the loop. The loop waits for it; if it says
+   * "stop", the epoch is given up, and the training ends with that state.
+   */
+  readonly onStep?: (before: FitState<P>) => Promise<"stop" | undefined | void> | "stop" | undefined | void;
   /** Where numbers stopped being finite: the state before that epoch, which belongs to the loop. */
   readonly onNonFinite?: (state: FitState<P>) => Promise<void> | void;
   /** Computes every step op by op beforehand: finds numbers that are not finite even where the loss hides them. Slow. */
@@ -104,7 +111,7 @@ export async function runEpochs<P, Batch>(
   from: FitState<P>,
   recipe: Omit<Recipe, "seed">,
   batches: (epoch: number) => Iterable<Batch> | Promise<Iterable<Batch>>,
-  { onEpoch, onNonFinite, debugNans = false }: EpochHooks<P> = {},
+  { onEpoch, onStep, onNonFinite, debugNans = false }: EpochHooks<P> = {},
 ): Promise<Epoch<P>> {
   const { epochs, learningRate = COOP_RECIPE.learningRate, warmupLearningRate } = recipe;
   const check = checks<P>();
@@ -114,10 +121,11 @@ export async function runEpochs<P, Batch>(
   let done: Epoch<P> = { ...from, loss: Number.NaN, learningRate };
   let losses: Promise<number>[] = [];
   try {
-    while (epoch < epochs) {
+    training: while (epoch < epochs) {
       const rate = coopLearningRate(epoch, { epochs, learningRate, warmupLearningRate });
       before = { ...copyOf(params, optimizer), epoch };
       losses = [];
+      const room = stepQueue(losses);
       const failed = async (at: number, what: string, found?: string): Promise<never> => {
         await onNonFinite?.(before!);
         const origin = found ? inStep(at, found) : await originOf(step, before!, await batches(epoch), rate, check);
@@ -137,6 +145,15 @@ export async function runEpochs<P, Batch>(
           losses.push(value);
         } finally {
           free(batch);
+        }
+        await room();
+        if ((await onStep?.(before)) === "stop") {
+          await Promise.all(losses);
+          free([params, optimizer]);
+          ({ params, optimizer } = before);
+          done = { ...done, params, optimizer };
+          before = undefined;
+          break training;
         }
         if (performance.now() - breathed > BREATH) {
           await new Promise((resolve) => setTimeout(resolve)); // Ctrl-C, a page's messages
@@ -164,6 +181,18 @@ export async function runEpochs<P, Batch>(
     copyOf.free();
     health.free();
   }
+}
+
+/** Waits until the device has no more steps to do than `QUEUE` allows, by what those before have taken. */
+function stepQueue(losses: readonly Promise<number>[]): () => Promise<void> {
+  let [done, began] = [0, 0];
+  return async () => {
+    const each = done > 1 ? (performance.now() - began) / (done - 1) : QUEUE;
+    while (losses.length - done > Math.max(2, QUEUE / each)) {
+      await losses[done];
+      if (done++ === 0) began = performance.now();
+    }
+  };
 }
 
 /** `findNonFinite`, which is loaded when something is wrong. */

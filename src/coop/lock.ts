@@ -108,7 +108,7 @@ async function ownersBeside(path: string, own: string): Promise<Owner[]> {
 
 let listening = false;
 
-/** So that a second Ctrl-C leaves no lock behind. */
+/** So that a program that ends by `process.exit` leaves no lock behind. */
 async function removeAtExit(): Promise<void> {
   if (listening) return;
   listening = true;

@@ -33,6 +33,8 @@ export interface TrainRun<P> {
   readonly debugNans?: boolean;
   /** Asked after each epoch: whether to save and stop. */
   stop?(): boolean;
+  /** Asked after each step: whether to stop there, so that the epoch is computed anew by the one who goes on. */
+  giveUp?(): boolean;
   /** Where a checkpoint was found. */
   onResume?(epoch: number): void;
   /** Told of each epoch. */
@@ -45,7 +47,7 @@ export interface Trained<P> {
   readonly epochs: readonly EpochMetrics[];
   /** The epoch whose parameters these are, where early stopping chose one. */
   readonly keptEpoch?: number;
-  /** Whether `stop` ended it. */
+  /** Whether `stop` or `giveUp` ended it. */
   readonly stopped: boolean;
 }
 
@@ -109,6 +111,12 @@ export async function runTraining<P>(
     if (state.epoch > from.epoch) await save(state); // what it began with is there already, or nothing to keep
     kept = state.epoch;
   };
+  const onStep = async (before: FitState<P>): Promise<"stop" | undefined> => {
+    if (!run.giveUp?.()) return undefined;
+    stopped = true;
+    await save(before);
+    return "stop";
+  };
   const told = (error: unknown): never => {
     if (!(error instanceof NonFiniteError) || kept === 0) throw error;
     throw new NonFiniteError(`${error.message} ${run.dir} holds the state after epoch ${kept}.`, { cause: error });
@@ -136,11 +144,8 @@ export async function runTraining<P>(
   try {
     const done = stopping?.enough(from.epoch) === true;
     if (done) free(from);
-    const last = done
-      ? undefined
-      : await fitLearner(learner, examples, recipe, { from, onEpoch, onNonFinite, debugNans: run.debugNans }).catch(
-          told,
-        );
+    const hooks = { from, onEpoch, onStep, onNonFinite, debugNans: run.debugNans };
+    const last = done ? undefined : await fitLearner(learner, examples, recipe, hooks).catch(told);
     const best = stopping?.best;
     return { params: best?.params ?? last!, epochs, keptEpoch: best?.epoch, stopped };
   } finally {

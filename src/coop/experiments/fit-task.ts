@@ -13,10 +13,11 @@ export async function fitTask<P>(
   { epochs, batchSize }: { readonly epochs: number; readonly batchSize: number },
 ): Promise<{ readonly params: P } & Required<Pick<Fitted, "loss" | "steps" | "step">>> {
   const examples = { features: featureRows(pool.features, pool.width, rows), labels };
-  const onEpoch = () => {
+  const stop = () => {
     if (stopped()) throw new Stopped();
   };
-  const { params, optimizer, loss, program } = await trainer.fit(examples, { epochs, seed }, { onEpoch });
+  const hooks = { onEpoch: stop, onStep: stop };
+  const { params, optimizer, loss, program } = await trainer.fit(examples, { epochs, seed }, hooks);
   free(optimizer);
   return { params, loss, steps: epochs * batchesPerEpoch(labels.length, batchSize), step: costOf(program!) };
 }
