@@ -25,12 +25,13 @@ export interface Names {
 }
 
 const WIDTH = 64;
-const MAX_GROUPS = 32768;
+/** Workgroups side by side before there is a second row of them; a test makes it small. */
+export const grid = { widest: 32768 };
 
 /** Workgroups for one invocation per element, folded into two dimensions where one is not enough. */
 export function gridFor(count: number, width = WIDTH): readonly [number, number, number] {
   const groups = Math.max(1, Math.ceil(count / width));
-  const y = Math.ceil(groups / MAX_GROUPS);
+  const y = Math.ceil(groups / grid.widest);
   return [Math.ceil(groups / y), y, 1];
 }
 
@@ -40,7 +41,7 @@ export function launchGenerated(kernels: readonly GeneratedKernel[]): {
   workgroups: readonly [number, number, number];
 } {
   const total = kernels.reduce((sum, { count }) => sum + count, 0);
-  const grid = gridFor(total);
+  const workgroups = gridFor(total);
   let end = 0;
   const choose = kernels.map(({ count }, k) => {
     const start = end;
@@ -55,13 +56,13 @@ export function launchGenerated(kernels: readonly GeneratedKernel[]): {
     ...parts.flat(),
     `@compute @workgroup_size(${WIDTH})`,
     "fn main(@builtin(global_invocation_id) id: vec3u) {",
-    `  let i = id.x + id.y * ${grid[0] * WIDTH}u;`,
+    `  let i = id.x + id.y * ${workgroups[0] * WIDTH}u;`,
     `  if (i >= ${total}u) { return; }`,
     ...(others.length > 0 ? choose : only.body),
     "}",
   ].join("\n");
   const half = kernels.some((kernel) => kernel.half) ? ["enable f16;"] : [];
-  return { code: [...half, ...hidden(text), text].join("\n"), workgroups: grid };
+  return { code: [...half, ...hidden(text), text].join("\n"), workgroups };
 }
 
 /** `out[i] = expr` for every element of `shape`, or what `finish` makes of it. */
