@@ -1,7 +1,7 @@
 import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkGradients } from "../src/autograd/check.ts";
+import { checkGradients, normals } from "../src/autograd/check.ts";
 import { checkpoint, customVjp, grad, jvp, valueAndGrad, valueAndGradWith, vjp } from "../src/autograd/grad.ts";
 import { CoopError, DTypeError, ShapeError } from "../src/tensor/errors.ts";
 import * as coop from "../src/tensor/index.ts";
@@ -363,6 +363,40 @@ describe("the gradient checker", { timeout: 60_000 }, () => {
     await assert.rejects(checkGradients(hidden, [x], { order: 2 }), /order 2/);
     const missing = (t: Tensor) => mul(t, coop.stopGradient(t));
     await assert.rejects(checkGradients(missing, [x]), /order 1/);
+  });
+
+  test("allows a hundred-thousandth of a gradient by itself, and what it is told to", async () => {
+    const off = (by: number) =>
+      customVjp(
+        (t: Tensor) => sin(t),
+        (g, [t]) => [mul(g, mul(cos(t), 1 + by))],
+      );
+    const one = tensor([0.5]);
+    await checkGradients(off(0.5e-5), [one]);
+    await assert.rejects(checkGradients(off(1.5e-5), [one]), /order 1.*1\.50e-5, more than 0\.00001/);
+    await checkGradients(off(1.5e-5), [one], { tolerance: 2e-5 });
+    await assert.rejects(checkGradients(off(0.5e-5), [one], { tolerance: 4e-6 }), /order 1/);
+  });
+
+  test("its random numbers are normal and do not repeat; a seed gives the same again", () => {
+    for (const seed of [0, 1, -7]) {
+      const random = normals(seed);
+      const sorted = Float64Array.from({ length: 4000 }, random).sort();
+      assert.ok(new Set(sorted).size > 3990, `${new Set(sorted).size} of 4000 are different`);
+      const within = (bound: number) => sorted.filter((v) => v < bound).length / sorted.length;
+      for (const [bound, share] of [
+        [-2, 0.0228],
+        [-1, 0.1587],
+        [-0.3, 0.3821],
+        [0, 0.5],
+        [0.3, 0.6179],
+        [1, 0.8413],
+        [2, 0.9772],
+      ])
+        assert.ok(Math.abs(within(bound) - share) < 0.03, `${within(bound)} below ${bound}`);
+      assert.deepEqual(normals(seed)(), normals(seed)());
+    }
+    assert.notEqual(normals(1)(), normals(2)());
   });
 
   test("the reference reads what lies on the device, and says which leaf has no value", async () => {

@@ -6,6 +6,7 @@ import {
   add,
   apply,
   CoopError,
+  cast,
   compile,
   DeviceError,
   defineOp,
@@ -105,6 +106,20 @@ describe("an op of one's own", () => {
     const { values, gradients } = await checkOp(HALVED, [x]);
     assert.deepEqual(values, { expression: 0 });
     assert.equal(gradients, undefined);
+  });
+
+  test("checkOp checks gradients where only some inputs are floats", TIMEOUT, async () => {
+    const TIMES = defineOp({
+      name: "timesCount",
+      result: ([v]) => v,
+      reference: ([v, n]) => v.data.map((value, i) => value * n.data[i]),
+      vjp: ({ g, inputs: [, n] }) => mul(g, cast(n, "f32")),
+      run: { kind: "expression", wgsl: ([v, n]) => `(${v} * f32(${n}))` },
+    });
+    const inputs = [tensor([0.5, -1, 2]), tensor(Int32Array.of(3, -2, 1))];
+    const { gradients } = await checkOp(TIMES, inputs);
+    assert.ok(gradients && gradients.differences[0] < 1e-6 && gradients.gpu < 1e-6);
+    await assert.rejects(checkOp({ ...TIMES, vjp: ({ g }) => g }, inputs), /the gradient of order 1/);
   });
 });
 

@@ -66,6 +66,91 @@ test("line search: what is not finite is too far; without a lower point there is
   assert.equal(await strongWolfe(rising, { step: 0, value: 0, slope: -1 }), undefined);
 });
 
+/** ½ · bend · (t − lowest)² at a step t. */
+const parabola =
+  (lowest: number, bend = 1) =>
+  (step: number): LinePoint => ({ step, value: 0.5 * bend * (step - lowest) ** 2, slope: bend * (step - lowest) });
+
+/** The steps that a line search tries, and the one that it takes. */
+async function tried(line: (step: number) => LinePoint, options: Parameters<typeof strongWolfe>[2] = {}) {
+  const steps: number[] = [];
+  const at = async (step: number) => {
+    steps.push(step);
+    return line(step);
+  };
+  return { found: await strongWolfe(at, line(0), options), steps };
+}
+
+const between = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+
+test("line search: where the second try can be the minimum of a cubic or a parabola, it is", TIMEOUT, async () => {
+  const exact = { curvature: 1e-4, noise: 0 };
+  const hit = async (line: (step: number) => LinePoint, lowest: number, options: Parameters<typeof strongWolfe>[2]) => {
+    const { steps } = await tried(line, options);
+    assert.equal(steps.length, 2, `${steps}`);
+    assert.ok(Math.abs(steps[1] / lowest - 1) < 1e-5, `${steps[1]}, not ${lowest}`);
+  };
+  await fc.assert(
+    fc.asyncProperty(between(0.01, 100), between(0.2, 0.8), between(-0.2, 3), async (lowest, share, bend) => {
+      // slopes (u − 1) (bend · u + 1) of u = t / lowest, from the first step back to the minimum
+      const cubic = (step: number): LinePoint => {
+        const u = step / lowest;
+        return {
+          step,
+          value: lowest * ((bend * u ** 3) / 3 + ((1 - bend) * u ** 2) / 2 - u),
+          slope: (u - 1) * (bend * u + 1),
+        };
+      };
+      const far = bend < 0 ? Math.max(share, 0.4) : share;
+      await hit(cubic, lowest, { ...exact, first: lowest / far });
+      // a first step that is too short: on to where the slopes reach 0
+      await hit(parabola(lowest), lowest, { ...exact, first: lowest * (0.1 + 0.3 * share) });
+      // values that tell nothing: back to where the slopes reach 0
+      const lifted = (step: number) => ({ ...parabola(lowest)(step), value: 1 });
+      await hit(lifted, lowest, { ...exact, noise: 1e-6, first: lowest / share });
+    }),
+    { seed: SEED, numRuns: 100 },
+  );
+});
+
+test("line search: where rounding hides the values, slopes ask for the same decrease", TIMEOUT, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      between(0.05, 0.45),
+      between(0.1, 3),
+      fc.constantFrom(-5, 0, 5),
+      async (decrease, first, value) => {
+        const line = parabola(1);
+        const hidden = (step: number) => ({ ...line(step), value });
+        const room = line(first).value - (line(0).value + decrease * first * line(0).slope);
+        fc.pre(Math.abs(room) > 1e-6);
+        const { steps, found } = await tried(hidden, { decrease, first, curvature: 0.95 });
+        assert.ok(found);
+        const shown = await tried(line, { decrease, first, curvature: 0.95, noise: 0 });
+        assert.equal(steps.length === 1, shown.steps.length === 1, `${steps}, with values ${shown.steps}`);
+      },
+    ),
+    { seed: SEED, numRuns: 200 },
+  );
+});
+
+test(
+  "line search: back from a first step far too long, with numbers of any size, by its own settings",
+  TIMEOUT,
+  async () => {
+    const isWolfe = (p: LinePoint | undefined, start: LinePoint) =>
+      p && p.value <= start.value + 1e-4 * p.step * start.slope && Math.abs(p.slope) <= -0.9 * start.slope;
+    for (const size of [1e-200, 1, 1e200])
+      for (const lowest of [1e-3, 1, 3, 1e3]) {
+        const line = parabola(lowest, size);
+        assert.ok(isWolfe((await tried(line)).found, line(0)), `${size} ${lowest}`);
+      }
+    const wall = (step: number): LinePoint =>
+      step < 2 ? parabola(1)(step) : { step, value: Number.POSITIVE_INFINITY, slope: Number.NaN };
+    assert.ok(isWolfe((await tried(wall, { first: 1e18 })).found, wall(0)));
+  },
+);
+
 test("quadratics: the solution of the linear system, whatever the condition", TIMEOUT, async () => {
   const n = 12;
   const run = minimizer(
@@ -145,17 +230,104 @@ test("steps to where the loss overflows are taken back", TIMEOUT, async () => {
   for (const v of await values(found.params.x)) assert.ok(Math.abs(v - Math.log(3)) < 1e-3, `${v}`);
 });
 
-test("what no longer gets better ends after fifty iterations", TIMEOUT, async () => {
-  let last: Float64Array = Float64Array.of(0, 0);
-  // every step is accepted: the gradient is always as long, and at right angles to the step
-  const evaluate = async (x: Float64Array) => {
+/** Every step is accepted: the gradient is always as long, and at right angles to the step. */
+function turning(value: () => number) {
+  let last = Float64Array.of(0, 0);
+  return async (x: Float64Array) => {
     const [a, b] = x.map((v, i) => v - last[i]);
     const length = Math.hypot(a, b);
-    last = x;
-    return { x, value: 1, gradient: length === 0 ? Float64Array.of(1, 0) : Float64Array.of(-b / length, a / length) };
+    last = Float64Array.from(x);
+    const gradient = length === 0 ? Float64Array.of(1, 0) : Float64Array.of(-b / length, a / length);
+    return { x, value: value(), gradient };
   };
-  const { reason, iterations } = await descend(evaluate, Float64Array.of(0, 0), { maxIterations: 200 });
+}
+
+test("what no longer gets better ends after fifty iterations", TIMEOUT, async () => {
+  const same = turning(() => 1);
+  const { reason, iterations } = await descend(same, Float64Array.of(0, 0), { maxIterations: 200 });
   assert.deepEqual([reason, iterations], ["precision", 51]);
+});
+
+test("by itself it ends where no gradient is above 1e-5, or after a thousand iterations", TIMEOUT, async () => {
+  const flat = async (x: Float64Array) => ({ x, value: 1, gradient: Float64Array.of(-1e-5, 1e-5) });
+  const { iterations, reason, converged } = await descend(flat, Float64Array.of(0, 0), {});
+  assert.deepEqual([iterations, reason, converged], [0, "gradient", true]);
+  const bowl = async (x: Float64Array) => ({ x, value: 0.5 * (x[0] * x[0]), gradient: x });
+  assert.equal((await descend(bowl, Float64Array.of(1.01e-5), {})).iterations, 1);
+  // always lower and never at an end: the slope is gone behind each step, and the gradient is as long as ever
+  let calls = 0;
+  let last = Float64Array.of(0, 0);
+  const endless = async (x: Float64Array) => {
+    const [a, b] = x.map((v, i) => v - last[i]);
+    const length = Math.hypot(a, b) || 1;
+    last = Float64Array.from(x);
+    return {
+      x,
+      value: -1e3 * calls++,
+      gradient: calls === 1 ? Float64Array.of(1, 0) : Float64Array.of(-b / length, a / length),
+    };
+  };
+  const most = await descend(endless, Float64Array.of(0, 0), {});
+  assert.deepEqual([most.iterations, most.reason, most.converged], [1000, "iterations", false]);
+});
+
+test("the first try goes as far as the gradient is long, and no further than 1", TIMEOUT, async () => {
+  for (const length of [0.01, 0.9, 1, 30, 1e6]) {
+    const tries: number[] = [];
+    const slope = async (x: Float64Array) => {
+      tries.push(Math.hypot(...x));
+      return { x, value: length * (0.6 * x[0] + 0.8 * x[1]), gradient: Float64Array.of(0.6 * length, 0.8 * length) };
+    };
+    await descend(slope, Float64Array.of(0, 0), { maxIterations: 1 });
+    assert.ok(Math.abs(tries[1] / Math.min(1, length) - 1) < 1e-6, `${tries[1]} for ${length}`);
+  }
+});
+
+test("a gradient that points the wrong way is given up after a search for each size of rounding", TIMEOUT, async () => {
+  let evaluations = 0;
+  const hill = async (x: Float64Array) => {
+    evaluations++;
+    return { x, value: x[0] * x[0], gradient: Float64Array.of(-2 * x[0]) };
+  };
+  const { reason, iterations } = await descend(hill, Float64Array.of(3), {});
+  assert.deepEqual([reason, iterations], ["precision", 0]);
+  assert.ok(evaluations <= 1 + 4 * 20, `${evaluations} evaluations`);
+});
+
+test("by itself it ends where no gradient is above 1e-5, or after a thousand iterations", TIMEOUT, async () => {
+  const flat = async (x: Float64Array) => ({ x, value: 1, gradient: Float64Array.of(-1e-5, 1e-5) });
+  const { iterations, reason, converged } = await descend(flat, Float64Array.of(0, 0), {});
+  assert.deepEqual([iterations, reason, converged], [0, "gradient", true]);
+  const bowl = async (x: Float64Array) => ({ x, value: 0.5 * x[0] * x[0], gradient: x });
+  assert.equal((await descend(bowl, Float64Array.of(1.01e-5), {})).iterations, 1);
+  // lower by more than enough each time, and never at an end
+  let loss = 0;
+  const endless = turning(() => (loss -= 1e3));
+  const most = await descend(endless, Float64Array.of(0, 0), {});
+  assert.deepEqual([most.iterations, most.reason, most.converged], [1000, "iterations", false]);
+});
+
+test("the first try goes as far as the gradient is long, and no further than 1", TIMEOUT, async () => {
+  for (const length of [0.01, 0.9, 1, 30, 1e6]) {
+    const tries: number[] = [];
+    const slope = async (x: Float64Array) => {
+      tries.push(Math.hypot(...x));
+      return { x, value: length * (0.6 * x[0] + 0.8 * x[1]), gradient: Float64Array.of(0.6 * length, 0.8 * length) };
+    };
+    await descend(slope, Float64Array.of(0, 0), { maxIterations: 1 });
+    assert.ok(Math.abs(tries[1] / Math.min(1, length) - 1) < 1e-6, `${tries[1]} for ${length}`);
+  }
+});
+
+test("a gradient that points the wrong way is given up after a search for each size of rounding", TIMEOUT, async () => {
+  let evaluations = 0;
+  const hill = async (x: Float64Array) => {
+    evaluations++;
+    return { x, value: x[0] * x[0], gradient: Float64Array.of(-2 * x[0]) };
+  };
+  const { reason, iterations } = await descend(hill, Float64Array.of(3), {});
+  assert.deepEqual([reason, iterations], ["precision", 0]);
+  assert.ok(evaluations <= 1 + 4 * 20, `${evaluations} evaluations`);
 });
 
 test("limits, early ends and refusals", TIMEOUT, async () => {

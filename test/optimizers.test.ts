@@ -123,6 +123,8 @@ test("schedules", () => {
   assert.ok(Math.abs(fall(5) - 1.5) < 1e-12);
   assert.equal(fall(10), 1);
   assert.equal(fall(99), 1);
+  assert.equal(cosine(2, 10)(10), 0);
+  assert.equal(cosine(2, 10)(10), 0, "down to nothing where no end is given");
   const rise = linearWarmup(4, fall);
   assert.deepEqual([0, 1, 3, 4].map(rise), [0.5, 1, 2, 2]);
   assert.ok(Math.abs(rise(9) - 1.5) < 1e-12);
