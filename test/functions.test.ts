@@ -1,10 +1,13 @@
 import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
+import { vjp } from "../src/autograd/grad.ts";
 import * as coop from "../src/tensor/index.ts";
 import { forEachIndex, rowMajor, type Shape, sizeOf } from "../src/tensor/shape.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { valuesOf } from "./arguments.ts";
+import { SEED } from "./gpu-settings.ts";
 
 /**
  * Functions made of several ops, against their definitions written as loops over indices. (The reference of a graph
@@ -126,6 +129,109 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
       [coop.attention(x, y, z, { causal: true }), expected(8 ** -0.5, true)],
       [coop.attention(x, y, z, { causal: true, scale: 0.7 }), expected(0.7, true)],
     ]);
+  });
+
+  test("attention: with any number of axes before the last two", async () => {
+    const pairs = [[], [3], [2, 1, 3]].map((lead): readonly [Tensor, Array_] => {
+      const [q, k, v] = [random(...lead, 4, 8), random(...lead, 5, 8), random(...lead, 5, 2)];
+      const row = ({ array: { data } }: typeof q, i: number, width: number, at: number) => data[i * width + at];
+      const each = build([sizeOf(lead), 4, 2], (b, t, e) => {
+        const p = softmaxRow(5, (s) => 8 ** -0.5 * total(8, (d) => row(q, 4 * b + t, 8, d) * row(k, 5 * b + s, 8, d)));
+        return total(5, (s) => p[s] * row(v, 5 * b + s, 2, e));
+      });
+      return [coop.attention(q.tensor, k.tensor, v.tensor), view([...lead, 4, 2], each.data)];
+    });
+    await same(pairs);
+  });
+
+  test("attention and its gradients: rows and heads that do not begin at whole fours", async () => {
+    const [rows, heads, width] = [5, 2, 8];
+    const [q, k, v] = [1, 2, 3].map(() => random(rows, heads, width));
+    const pattern = coop.densePattern(1, rows, rows, { causal: true });
+    const outputs = (...args: Tensor[]) => {
+      const [y, pull] = vjp((xs: Tensor[]) => coop.attend(xs[0], xs[1], xs[2], pattern), args);
+      return [y, ...pull(q.tensor)];
+    };
+    const expected = await coop.read(outputs(q.tensor, k.tensor, v.tensor));
+    /** Numbers that lie before the first, behind each row, and behind each head. */
+    const gaps = [
+      [2, 0, 0],
+      [0, 2, 0],
+      [0, 0, 2],
+      [4, 4, 4],
+    ];
+    const compared = gaps.flatMap(([before, afterRow, afterHead]) => {
+      const apart = ({ tensor: x }: typeof q): Tensor => {
+        const step = width + afterHead;
+        const wide = coop.reshape(
+          coop.pad(x, [
+            [0, 0],
+            [0, 0],
+            [0, afterHead],
+          ]),
+          [rows, heads * step],
+        );
+        const flat = coop.reshape(
+          coop.pad(wide, [
+            [0, 0],
+            [0, afterRow],
+          ]),
+          [rows * (heads * step + afterRow)],
+        );
+        return coop.pad(flat, [[before, 0]]);
+      };
+      const seen = (stored: Tensor): Tensor => {
+        const step = width + afterHead;
+        const flat = coop.slice(stored, [before], [stored.size]);
+        const wide = coop.reshape(flat, [rows, heads * step + afterRow]);
+        const split = coop.reshape(coop.slice(wide, [0, 0], [rows, heads * step]), [rows, heads, step]);
+        return coop.slice(split, [0, 0, 0], [rows, heads, width]);
+      };
+      return { stored: [q, k, v].map(apart), seen };
+    });
+    for (const { stored, seen } of compared) {
+      const lying = await coop.read(stored);
+      const got = await coop.read(outputs(...lying.map((data) => seen(coop.tensor(Float32Array.from(data))))));
+      got.forEach((values, n) => {
+        values.forEach((x, i) => {
+          assert.ok(Math.abs(x - expected[n][i]) <= 1e-5, `result ${n}, element ${i}: ${x}, not ${expected[n][i]}`);
+        });
+      });
+    }
+  });
+
+  test("attention patterns: the readers of a key are the queries that see it", async () => {
+    const part = fc.tuple(fc.nat(5), fc.nat(5)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+    const query = fc.tuple(part, part).map(([[a, b], [c, d]]): coop.Spans => (b <= c ? [a, b, c, d] : [a, b, b, b]));
+    const spans = fc.array(
+      query.filter(([a, b, c, d]) => a < b || c < d),
+      { minLength: 1, maxLength: 6 },
+    );
+    let [accepted, refused] = [0, 0];
+    for (const asked of fc.sample(spans, { numRuns: 100, seed: SEED })) {
+      const sees = ([a, b, c, d]: ArrayLike<number> & Iterable<number>, n: number) =>
+        (a <= n && n < b) || (c <= n && n < d);
+      const readers = range(5).map((key) => asked.map((of) => sees(of, key)));
+      const runs = readers.map((by) => by.filter((is, i) => is && !by[i - 1]).length);
+      if (Math.max(...runs) > 2) {
+        refused++;
+        assert.throws(() => coop.attentionPattern(asked, 5), /not in two ranges of rows/);
+        continue;
+      }
+      accepted++;
+      const pattern = coop.attentionPattern(asked, 5);
+      const [told, found] = await coop.read([pattern.spans, pattern.readers]);
+      assert.deepEqual([...told], asked.flat());
+      readers.forEach((by, key) => {
+        const of = Array.from(found).slice(4 * key, 4 * key + 4);
+        assert.ok(of[0] <= of[1] && of[2] <= of[3], `the ranges of key ${key} are ${of}`);
+        assert.deepEqual(
+          asked.map((_, i) => sees(of, i)),
+          by,
+        );
+      });
+    }
+    assert.ok(accepted >= 20 && refused >= 5, `${accepted} patterns, ${refused} refused`);
   });
 
   test("crossEntropy, with and without smoothing; oneHot, argmax, gather of rows", async () => {
