@@ -200,6 +200,27 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
     }
   });
 
+  test("attention and its gradients: what is no number in one head stays in it", async () => {
+    const [rows, heads] = [3, 3];
+    const pattern = coop.densePattern(1, rows, rows);
+    for (const width of [5, 8]) {
+      const head = coop.reshape(coop.arange(heads), [heads, 1]);
+      const args = [1, 2, 3, 4].map(() => random(rows, heads, width).tensor);
+      const broken = args.map((x) => coop.where(coop.equal(head, 1), Number.NaN, x));
+      const outputs = ([q, k, v, g]: readonly Tensor[]) => {
+        const [y, pull] = vjp((xs: Tensor[]) => coop.attend(xs[0], xs[1], xs[2], pattern), [q, k, v]);
+        return [y, ...pull(g)];
+      };
+      const [sound, found] = await coop.read([outputs(args), outputs(broken)]);
+      found.forEach((values, n) => {
+        values.forEach((x, i) => {
+          const wanted = Math.floor(i / width) % heads === 1 ? Number.NaN : sound[n][i];
+          assert.equal(x, wanted, `width ${width}, result ${n}, element ${i}`);
+        });
+      });
+    }
+  });
+
   test("attention patterns: the readers of a key are the queries that see it", async () => {
     const part = fc.tuple(fc.nat(5), fc.nat(5)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
     const query = fc.tuple(part, part).map(([[a, b], [c, d]]): coop.Spans => (b <= c ? [a, b, c, d] : [a, b, b, b]));
