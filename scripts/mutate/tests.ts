@@ -40,11 +40,7 @@ const WATCHES: Readonly<Record<string, Watch>> = {
     ops: attention,
     first: [...attends, ...some("epilogue", "^kernels of attention")],
   },
-  "src/tensor/ops/attention-pattern.ts": {
-    ops: attention,
-    first: attends,
-    wider: whole("packing"),
-  },
+  "src/tensor/ops/attention-pattern.ts": { first: attends, wider: [...whole("packing"), ...cases(...attention)] },
   "src/tensor/ops/basic.ts": { ops: ["add", "where", "literal", "iota"], first: whole("functions"), wider: AGAIN },
   "src/tensor/ops/conv.ts": { ops: ["conv2d"], wider: whole("conv", "functions") },
   "src/tensor/ops/elementwise.ts": { ops: ["add", "mul", "less", "maximum", "cast", "where"], wider: AGAIN },
