@@ -1,5 +1,5 @@
 // Does the same again and again and watches memory:
-// npm run leaks [-- --only steps,traces,models,answers] [--scale 0.1] [--write]
+// npm run leaks [-- --only steps,traces,pipelines,models,answers] [--scale 0.1] [--write]
 import "../test/gpu-settings.ts";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -70,6 +70,32 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
           f.free();
         },
         end: () => {},
+      };
+    },
+  },
+  // the same without coop: what the driver keeps of pipelines that nobody has any more
+  pipelines: {
+    rounds: 1000,
+    async prepare() {
+      const { gpu } = await device();
+      const buffer = gpu.createBuffer({ size: 256, usage: GPUBufferUsage.STORAGE });
+      return {
+        async round(i) {
+          const code = `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+            @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) { y[id.x] = y[id.x] * ${i}f; }`;
+          const module = gpu.createShaderModule({ code });
+          const pipeline = gpu.createComputePipeline({ layout: "auto", compute: { module } });
+          const entries = [{ binding: 0, resource: { buffer } }];
+          const encoder = gpu.createCommandEncoder();
+          const pass = encoder.beginComputePass();
+          pass.setPipeline(pipeline);
+          pass.setBindGroup(0, gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+          pass.dispatchWorkgroups(1);
+          pass.end();
+          gpu.queue.submit([encoder.finish()]);
+          await gpu.queue.onSubmittedWorkDone();
+        },
+        end: () => buffer.destroy(),
       };
     },
   },

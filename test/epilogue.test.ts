@@ -2,6 +2,7 @@ import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as coop from "../src/tensor/index.ts";
+import { allOps } from "../src/tensor/op.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { mulberry } from "./arguments.ts";
 
@@ -18,11 +19,12 @@ const filled = (shape: readonly number[], seed = 1): Tensor => {
 type F = (...args: Tensor[]) => Tensor | readonly Tensor[];
 
 /** What a function gives with ops fused into kernels and without, and the launches of the first. */
-async function bothWays(f: F, args: readonly (Tensor | number)[]) {
+async function bothWays(f: F, args: readonly (Tensor | number)[], choose?: () => string) {
   const run = (composedOnly: boolean) =>
     // CPU drivers get fewer pipelines: some of what is tried here is not fused there
     compile((...all: (Tensor | number)[]) => f(...(all as Tensor[])), {
       composedOnly,
+      choose,
       adapter: "hardware",
       kernelsOnly: true,
     });
@@ -31,8 +33,13 @@ async function bothWays(f: F, args: readonly (Tensor | number)[]) {
   return { a, b, labels: fused.inspect()[0].dispatches.map(({ label }) => label) };
 }
 
-async function assertOneLaunch(f: F, args: readonly (Tensor | number)[], label: RegExp): Promise<void> {
-  const { a, b, labels } = await bothWays(f, args);
+async function assertOneLaunch(
+  f: F,
+  args: readonly (Tensor | number)[],
+  label: RegExp,
+  choose?: () => string,
+): Promise<void> {
+  const { a, b, labels } = await bothWays(f, args, choose);
   assert.equal(labels.length, 1, labels.join(", "));
   assert.match(labels[0], label);
   assert.equal(a.length, b.length);
@@ -172,6 +179,43 @@ describe("kernels of rows", { timeout: 120_000 }, () => {
         const { shape } = f(rows);
         const operands = [rows, filled(shape, 2), filled(shape.slice(-1), 3)];
         return assertOneLaunch((t, same, row) => mul(add(f(t), same), row), operands, new RegExp(label));
+      });
+  }
+});
+
+describe("kernels of attention", { timeout: 120_000 }, () => {
+  const rows = 5;
+  const pattern = coop.densePattern(1, rows, rows, { causal: true });
+  const ops = allOps().filter(({ name }) => name.startsWith("attention"));
+  const apply = (name: string, inputs: readonly Tensor[]): Tensor =>
+    coop.apply(ops.find((op) => op.name === name)!, inputs, { scale: 0.5 });
+  const INPUTS: Record<string, string> = {
+    attention: "q k v spans readers",
+    attentionLogSum: "q k spans",
+    attentionGradQuery: "q k v g lse delta spans",
+    attentionGradKey: "q k v g lse delta readers",
+    attentionGradValue: "q k g lse readers",
+  };
+  for (const { name, run } of ops) {
+    for (const kernel of run.kind === "kernel" ? run.kernels : [])
+      test(`${kernel.name}: an operand of the result's shape and a row behind it`, async (t) => {
+        const { maxBindings, subgroupLanes } = await coop.device();
+        if (maxBindings < 10) return t.skip("this adapter binds too few buffers to fuse what follows");
+        if (subgroupLanes < (kernel.subgroup ?? 0)) return t.skip("this adapter has no subgroups as large");
+        const width = kernel.name.endsWith("single") ? 5 : 8;
+        const [q, k, v, g] = [1, 2, 3, 4].map((seed) => filled([rows, 3, width], seed));
+        const lse = apply("attentionLogSum", [q, k, pattern.spans]);
+        const delta = coop.sum(mul(g, apply("attention", [q, k, v, pattern.spans, pattern.readers])), -1);
+        const all: Record<string, Tensor> = { q, k, v, g, lse, delta, ...pattern };
+        const inputs = INPUTS[name].split(" ").map((of) => all[of]);
+        const { shape } = apply(name, inputs);
+        await read([lse, delta]);
+        await assertOneLaunch(
+          (same, row, ...xs) => mul(add(apply(name, xs), same), row),
+          [filled(shape, 5), filled(shape.slice(-1), 6), ...inputs],
+          new RegExp(`^${kernel.name}\\+add\\+mul$`),
+          () => kernel.name,
+        );
       });
   }
 });

@@ -1,10 +1,13 @@
 import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
+import { vjp } from "../src/autograd/grad.ts";
 import * as coop from "../src/tensor/index.ts";
 import { forEachIndex, rowMajor, type Shape, sizeOf } from "../src/tensor/shape.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { valuesOf } from "./arguments.ts";
+import { SEED } from "./gpu-settings.ts";
 
 /**
  * Functions made of several ops, against their definitions written as loops over indices. (The reference of a graph
@@ -126,6 +129,106 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
       [coop.attention(x, y, z, { causal: true }), expected(8 ** -0.5, true)],
       [coop.attention(x, y, z, { causal: true, scale: 0.7 }), expected(0.7, true)],
     ]);
+  });
+
+  test("attention: with any number of axes before the last two", async () => {
+    const pairs = [[], [3], [2, 1, 3]].map((lead): readonly [Tensor, Array_] => {
+      const [q, k, v] = [random(...lead, 4, 8), random(...lead, 5, 8), random(...lead, 5, 2)];
+      const row = ({ array: { data } }: typeof q, i: number, width: number, at: number) => data[i * width + at];
+      const each = build([sizeOf(lead), 4, 2], (b, t, e) => {
+        const p = softmaxRow(5, (s) => 8 ** -0.5 * total(8, (d) => row(q, 4 * b + t, 8, d) * row(k, 5 * b + s, 8, d)));
+        return total(5, (s) => p[s] * row(v, 5 * b + s, 2, e));
+      });
+      return [coop.attention(q.tensor, k.tensor, v.tensor), view([...lead, 4, 2], each.data)];
+    });
+    await same(pairs);
+  });
+
+  /** Attention and its gradients. */
+  const withGradients = ([q, k, v, g]: readonly Tensor[], pattern: coop.AttentionPattern): Tensor[] => {
+    const [y, pull] = vjp((xs: Tensor[]) => coop.attend(xs[0], xs[1], xs[2], pattern), [q, k, v]);
+    return [y, ...pull(g)];
+  };
+
+  test("attention and its gradients: rows and heads that do not begin at whole fours", async () => {
+    const [rows, heads, width] = [5, 2, 8];
+    const pattern = coop.densePattern(1, rows, rows, { causal: true });
+    for (const [before, behindRow, behindHead] of [
+      [2, 0, 0],
+      [0, 2, 0],
+      [0, 0, 2],
+      [4, 4, 4],
+    ]) {
+      const head = width + behindHead;
+      const row = heads * head + behindRow;
+      const views = [1, 2, 3, 4].map(() => {
+        const flat = coop.slice(random(before + rows * row).tensor, [before], [before + rows * row]);
+        const inRows = coop.slice(coop.reshape(flat, [rows, row]), [0, 0], [rows, heads * head]);
+        return coop.slice(coop.reshape(inRows, [rows, heads, head]), [0, 0, 0], [rows, heads, width]);
+      });
+      const copies = (await coop.read(views)).map((data) => coop.tensor(Float32Array.from(data), [rows, heads, width]));
+      const [found, expected] = await coop.read([withGradients(views, pattern), withGradients(copies, pattern)]);
+      found.forEach((values, n) => {
+        values.forEach((x, i) => {
+          assert.ok(Math.abs(x - expected[n][i]) <= 1e-5, `result ${n}, element ${i}: ${x}, not ${expected[n][i]}`);
+        });
+      });
+    }
+  });
+
+  test("attention and its gradients: what is no number in one head stays in it", async () => {
+    const [rows, heads] = [3, 3];
+    const pattern = coop.densePattern(1, rows, rows);
+    for (const width of [5, 8]) {
+      const head = coop.reshape(coop.arange(heads), [heads, 1]);
+      const args = [1, 2, 3, 4].map(() => random(rows, heads, width).tensor);
+      const broken = args.map((x) => coop.where(coop.equal(head, 1), Number.NaN, x));
+      const [sound, found] = await coop.read([withGradients(args, pattern), withGradients(broken, pattern)]);
+      found.forEach((values, n) => {
+        values.forEach((x, i) => {
+          const wanted = Math.floor(i / width) % heads === 1 ? Number.NaN : sound[n][i];
+          assert.equal(x, wanted, `width ${width}, result ${n}, element ${i}`);
+        });
+      });
+    }
+  });
+
+  test("attention patterns: the readers of a key are the queries that see it", async () => {
+    const keys = 3;
+    const part = fc.tuple(fc.nat(keys), fc.nat(keys)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+    const query = fc.tuple(part, part).map(([[a, b], [c, d]]): coop.Spans => (b <= c ? [a, b, c, d] : [a, b, b, b]));
+    const spans = fc.array(
+      query.filter(([a, b, c, d]) => a < b || c < d),
+      { minLength: 1, maxLength: 8 },
+    );
+    let accepted = 0;
+    /** Keys that are read by too many ranges. */
+    const scattered = new Set<number>();
+    for (const asked of fc.sample(spans, { numRuns: 200, seed: SEED })) {
+      const sees = ([a, b, c, d]: ArrayLike<number> & Iterable<number>, n: number) =>
+        (a <= n && n < b) || (c <= n && n < d);
+      const readers = range(keys).map((key) => asked.map((of) => sees(of, key)));
+      const runs = readers.map((by) => by.filter((is, i) => is && !by[i - 1]).length);
+      if (Math.max(...runs) > 2) {
+        const key = runs.findIndex((n) => n > 2);
+        scattered.add(key);
+        assert.throws(() => coop.attentionPattern(asked, keys), new RegExp(`see key ${key} are not in two ranges`));
+        continue;
+      }
+      accepted++;
+      const pattern = coop.attentionPattern(asked, keys);
+      const [told, found] = await coop.read([pattern.spans, pattern.readers]);
+      assert.deepEqual([...told], asked.flat());
+      readers.forEach((by, key) => {
+        const of = Array.from(found).slice(4 * key, 4 * key + 4);
+        assert.ok(of[0] <= of[1] && of[2] <= of[3], `the ranges of key ${key} are ${of}`);
+        assert.deepEqual(
+          asked.map((_, i) => sees(of, i)),
+          by,
+        );
+      });
+    }
+    assert.ok(accepted >= 20 && scattered.size === keys, `${accepted} patterns; refused for keys ${[...scattered]}`);
   });
 
   test("crossEntropy, with and without smoothing; oneHot, argmax, gather of rows", async () => {

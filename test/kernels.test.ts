@@ -10,6 +10,7 @@ import { type CompileOptions, compile, device, full, read, type Tensor } from ".
 import { allOps, type Op } from "../src/tensor/op.ts";
 import { readSources, references } from "../src/tensor/reference.ts";
 import { leafOf, seen } from "./arguments.ts";
+import { writtenBehind } from "./behind-results.ts";
 import { MORE, SEED } from "./gpu-settings.ts";
 import { CASES, type Call, type OpCase } from "./op-cases.ts";
 import { norm, roundingErrors } from "./rounding.ts";
@@ -29,7 +30,8 @@ async function compute(kase: OpCase, calls: readonly Call[], options: CompileOpt
     kernelsOnly: true,
     ...options,
   });
-  const values = await read(run(leaves));
+  const { value: values, bytes } = await writtenBehind(await device(), () => read(run(leaves)));
+  assert.equal(bytes, 0, `${JSON.stringify(options)}: ${bytes} bytes behind the ends of results were written`);
   for (const { dispatches } of run.inspect())
     for (const { label } of dispatches) for (const name of label.split("+")) ran.add(name);
   return values as ArrayLike<number>[][];
@@ -91,6 +93,11 @@ describe("kernels", { timeout: 120_000 }, () => {
       test(`${op.name}: with subgroups and without`, () => agree(CASES[op.name], {}, { subgroupLanes: 0 }));
     if (!run.composed && !usesSubgroups(op))
       test(`${op.name}: compiled, at other shapes`, () => agree(CASES[op.name], {}));
+    const apart = run.kernels.filter(({ subgroup }) => !subgroup);
+    if (apart.length > 0)
+      test(`${op.name}: one of its kernels without subgroups runs every call`, () => {
+        assert.ok(apart.some(({ fits }) => !fits));
+      });
     test(`${op.name}: in several rows of workgroups`, async () => {
       const { widest } = grid;
       grid.widest = 2;

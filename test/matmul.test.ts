@@ -23,6 +23,7 @@ import { cast } from "../src/tensor/ops/elementwise.ts";
 import { MATMUL_KERNELS } from "../src/tensor/ops/matmul.ts";
 import { referenceOf } from "../src/tensor/reference.ts";
 import { sizeOf } from "../src/tensor/shape.ts";
+import { valuesOf } from "./arguments.ts";
 import { MORE, SEED } from "./gpu-settings.ts";
 
 /** How an operand lies in its buffer. */
@@ -57,6 +58,10 @@ const batches = fc.constantFrom(
     [2, 2, 3],
     [2, 1, 3],
   ],
+  [
+    [2, 1, 2, 2],
+    [3, 1, 2],
+  ],
 );
 const products: fc.Arbitrary<Product> = fc
   .tuple(extent, extent, extent, batches, fc.boolean(), fc.boolean(), lies, lies)
@@ -66,13 +71,7 @@ const products: fc.Arbitrary<Product> = fc
 
 /** Whole numbers from −2 to 2: sums of their products are exact in float32, and here in float16 too. */
 const whole = (shape: readonly number[], seed: number, dtype: DType): Tensor =>
-  cast(
-    tensor(
-      Float32Array.from({ length: sizeOf(shape) }, (_, i) => ((((i + 1) * (seed + 40503)) >>> 3) % 5) - 2),
-      shape,
-    ),
-    dtype,
-  );
+  cast(tensor(Float32Array.from(valuesOf("coarse", "f32", sizeOf(shape), seed)), shape), dtype);
 
 const MARGIN: Record<Lies, number> = { whole: 0, inFours: 4, askew: 3, flipped: 0 };
 

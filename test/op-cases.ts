@@ -453,15 +453,18 @@ const MATMUL: OpCase = {
   order: 2,
 };
 
-/** Sequences behind a shared prefix; the queries are all rows, or the last of each sequence. */
+/** Sequences behind a shared prefix, then keys that nobody sees. */
 interface Rows {
   readonly prefix: number;
   readonly lengths: readonly number[];
+  readonly unseen: number;
   readonly causal: boolean;
-  readonly lastOnly: boolean;
+  /** The rows that ask, in this order. A key is read by two ranges of those that ask twice. */
+  readonly queries: "all" | "last" | "twice";
 }
 
-function patternOf({ prefix, lengths, causal, lastOnly }: Rows): coop.AttentionPattern {
+function patternOf({ prefix, lengths, unseen, causal, queries }: Rows): coop.AttentionPattern {
+  const lastOnly = queries === "last";
   const spans: coop.Spans[] = Array.from({ length: lastOnly ? 0 : prefix }, (_, t) => [
     0,
     0,
@@ -474,7 +477,7 @@ function patternOf({ prefix, lengths, causal, lastOnly }: Rows): coop.AttentionP
       spans.push([0, prefix, start, start + (causal ? t + 1 : length)]);
     start += length;
   }
-  return coop.attentionPattern(spans, start);
+  return coop.attentionPattern(queries === "twice" ? [...spans, ...spans] : spans, start + unseen);
 }
 
 /** Attention of some rows: its arguments are q, k, v and, for the gradients, g. */
@@ -487,13 +490,13 @@ function attention(
       .record({
         // few layouts, since each compiles kernels of its own
         layout: fc.constantFrom(
-          { prefix: 0, lengths: [5] },
-          { prefix: 3, lengths: [2, 8, 1] },
-          { prefix: 9, lengths: [1, 1] },
-          { prefix: 1, lengths: [2, 5, 5, 8] },
+          { prefix: 0, lengths: [5], unseen: 2 },
+          { prefix: 3, lengths: [2, 8, 1], unseen: 0 },
+          { prefix: 9, lengths: [1, 1], unseen: 0 },
+          { prefix: 1, lengths: [2, 5, 5, 8], unseen: 0 },
         ),
         causal: fc.boolean(),
-        lastOnly: fc.boolean(),
+        queries: fc.constantFrom("all" as const, "last" as const, "twice" as const),
         heads: fc.constantFrom(1, 3),
         width: fc.constantFrom(8, 8, 8, 9, 1),
         valueWidth: fc.constantFrom(8, 8, 8, 5),

@@ -4,8 +4,13 @@ import type { Mutant } from "./mutant.ts";
 const EQUIVALENT: readonly { readonly file: RegExp; readonly line: RegExp; readonly why: string }[] = [
   {
     file: /^shaders\/attention/,
-    line: /PIECES («- → \+» 1u|- «1u → 0u»)/,
-    why: "the address of a lane behind the end of a row, whose value is multiplied by 0 or not stored",
+    line: /(select\(Piece\(\), |sum\[c\] = ).*PIECES («- → \+» 1u|- «1u → 0u»)/,
+    why: "the address of a lane behind the end of a row, whose value is replaced by 0 or not stored",
+  },
+  {
+    file: /^shaders\/attention\.wgsl/,
+    line: /let value = .*PIECES («- → \+» 1u|- «1u → 0u»)/,
+    why: "the address of a lane behind the end of a row, whose sum is not stored",
   },
   {
     file: /^src\/tensor\/ops\/(matmul|lanes|top-k)/,
@@ -21,6 +26,42 @@ const EQUIVALENT: readonly { readonly file: RegExp; readonly line: RegExp; reado
     file: /^src\/autograd\/descend\.ts/,
     line: /alphas = pairs\.map\(\(\) => «0 → 1»\)/,
     why: "every element is overwritten before it is read",
+  },
+  {
+    file: /^shaders\/matmul(-lanes)?\.wgsl$/,
+    line: /min\(.*P\.[MN] («- → \+» 1|- «1 → 0»)\)/,
+    why: "where a row or column behind the end is read, whose products go into sums that are not stored",
+  },
+  { file: /^shaders\/matmul-lanes/, line: /^const ACROSS_K = «2 → 3»;/, why: "a name's number, as good as any other" },
+  {
+    file: /^src\/tensor\/ops\/(matmul|lanes|conv|attention-kernels)/,
+    line: /^\s+subgroup: (together \? )?«8 → [79]»/,
+    why: "subgroups are powers of two: 7 is 8, and with 9 those of 8 lanes take another way, which gives the same",
+  },
+  {
+    file: /^src\/tensor\/ops\/attention-kernels/,
+    line: /variant\("(-single|-alone)?", [14], «(true|false) → (true|false)»\)/,
+    why: "it repeats another of the ways that it is one of, all of which give the same",
+  },
+  {
+    file: /^src\/tensor\/ops\/attention-kernels/,
+    line: /OWN = \$\{Math\.ceil\((count|valueCount) «\/ → \*» lanes\)\}/,
+    why: "room for pieces behind the end of a row, which are 0 and not stored",
+  },
+  {
+    file: /^src\/tensor\/ops\/attention\.ts/,
+    line: /\[«q, k → k, q», v\]\.every\(/,
+    why: "what is asked of all three, in another order",
+  },
+  {
+    file: /^src\/tensor\/ops\/matmul/,
+    line: /turned = \(.*«.*».*\)\.op\.name === "transpose"/,
+    why: "whether the gradient is made turned and turned back, which is the same gradient",
+  },
+  {
+    file: /^src\/tensor\/ops\/matmul/,
+    line: /right\.rank === («2 → 1» && left\.rank > 2|2 && left\.rank > «2 → [13]»)\)/,
+    why: "whether a matrix is spread over a batch or the batch's rows are taken together, which gives the same",
   },
 ];
 

@@ -30,16 +30,17 @@ const attention = ["attention", "attentionLogSum", "attentionGradQuery", "attent
 const views = ["reshape", "broadcastTo", "transpose", "slice", "pad", "flip"];
 const AGAIN = whole("functions", "special-values", "autograd");
 
+const attends = some("functions", "ttention");
+
 /** What can see a fault in a file. */
 const WATCHES: Readonly<Record<string, Watch>> = {
   "src/tensor/shape.ts": { ops: ["add", "sum", ...views], wider: AGAIN },
-  "src/tensor/ops/attention.ts": { ops: attention, first: some("functions", "ttention") },
-  "src/tensor/ops/attention-kernels.ts": { ops: attention },
-  "src/tensor/ops/attention-pattern.ts": {
+  "src/tensor/ops/attention.ts": { ops: attention, first: attends },
+  "src/tensor/ops/attention-kernels.ts": {
     ops: attention,
-    first: some("functions", "ttention"),
-    wider: whole("packing"),
+    first: [...attends, ...some("epilogue", "^kernels of attention")],
   },
+  "src/tensor/ops/attention-pattern.ts": { first: attends, wider: [...whole("packing"), ...cases(...attention)] },
   "src/tensor/ops/basic.ts": { ops: ["add", "where", "literal", "iota"], first: whole("functions"), wider: AGAIN },
   "src/tensor/ops/conv.ts": { ops: ["conv2d"], wider: whole("conv", "functions") },
   "src/tensor/ops/elementwise.ts": { ops: ["add", "mul", "less", "maximum", "cast", "where"], wider: AGAIN },
@@ -69,15 +70,17 @@ const WATCHES: Readonly<Record<string, Watch>> = {
   "src/autograd/line-search.ts": { first: whole("lbfgs"), wider: whole("linear-probe") },
   "src/autograd/optimizers.ts": { first: whole("optimizers"), wider: whole("train-fit") },
   "src/autograd/schedules.ts": { first: whole("optimizers", "schedule") },
-  "shaders/attention.wgsl": { ops: ["attention"] },
-  "shaders/attention-log-sum.wgsl": { ops: ["attentionLogSum"], wider: cases("attention") },
+  "shaders/attention.wgsl": { ops: ["attention"], first: attends },
+  "shaders/attention-log-sum.wgsl": { ops: ["attentionLogSum"], first: attends, wider: cases("attention") },
   "shaders/attention-grad-query.wgsl": {
     ops: ["attentionGradQuery"],
+    first: attends,
     wider: cases("attention"),
   },
-  "shaders/attention-grad-key.wgsl": { ops: ["attentionGradKey"], wider: cases("attention") },
+  "shaders/attention-grad-key.wgsl": { ops: ["attentionGradKey"], first: attends, wider: cases("attention") },
   "shaders/attention-grad-value.wgsl": {
     ops: ["attentionGradValue"],
+    first: attends,
     wider: cases("attention"),
   },
   "shaders/conv2d.wgsl": { ops: ["conv2d"], wider: some("conv", "^conv2d > conv2d ") },

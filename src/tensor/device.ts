@@ -2,6 +2,7 @@ import { Buffers, type MemoryReport, megabytes } from "./buffers.ts";
 import { recall } from "./choices.ts";
 import { prepareDebug } from "./debugging.ts";
 import { CoopError, DeviceError, DeviceLostError, OutOfMemoryError } from "./errors.ts";
+import { kept } from "./kept.ts";
 import { promptly } from "./promptly.ts";
 import { Readback } from "./readback.ts";
 import { recallRefused, refusedOn } from "./refused.ts";
@@ -75,7 +76,7 @@ export class Device {
   }
 
   private fail(error: Error): void {
-    this.error ??= error;
+    this.error ??= kept(error);
     this.waits.end(this.error);
   }
 

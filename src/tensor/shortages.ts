@@ -1,4 +1,5 @@
 import type { OutOfMemoryError } from "./errors.ts";
+import { kept } from "./kept.ts";
 
 /** Storages filled between two moments, while a buffer was in use that the GPU had not given. */
 interface Shortage {
@@ -35,7 +36,7 @@ export class Shortages {
       .then(
         (error) => {
           if (!error) return;
-          this.known.push({ from, until: this.clock, error: fail(error) });
+          this.known.push({ from, until: this.clock, error: kept(fail(error)) });
           this.count++;
         },
         () => {}, // the device is lost, which is told elsewhere

@@ -1,5 +1,6 @@
 import type { Device } from "./device.ts";
 import { DeviceLostError, DonatedError } from "./errors.ts";
+import { kept } from "./kept.ts";
 
 /**
  * The memory behind an edge value: bytes waiting on the host, a buffer on the device, or a promise of one. Uses that
@@ -73,7 +74,7 @@ export class Storage {
 
   /** The work that should have filled this storage failed. */
   fail(error: unknown): void {
-    this.failure = error;
+    this.failure = kept(error);
   }
 
   throwIfFailed(): void {
