@@ -16,6 +16,8 @@ import { norm, roundingErrors } from "./rounding.ts";
 
 /** Kernels that a test here has run. */
 const ran = new Set<string>();
+/** In how many rows of workgroups those ran that count them, at most. */
+const rows = new Map<string, number>();
 let lanes = 0;
 
 before(async () => {
@@ -31,7 +33,11 @@ async function compute(kase: OpCase, calls: readonly Call[], options: CompileOpt
   });
   const values = await read(run(leaves));
   for (const { dispatches } of run.inspect())
-    for (const { label } of dispatches) for (const name of label.split("+")) ran.add(name);
+    for (const { label, code, workgroups } of dispatches) {
+      const names = label.split("+");
+      for (const name of names) ran.add(name);
+      if (code.includes("P.GRID")) rows.set(names[0], Math.max(workgroups[1], rows.get(names[0]) ?? 1));
+    }
   return values as ArrayLike<number>[][];
 }
 
@@ -113,6 +119,12 @@ describe("kernels", { timeout: 120_000 }, () => {
       known.map(({ name }) => name).filter((name) => !ran.has(name)),
       [],
       "kernels that no test here has run",
+    );
+    const alike = ({ run }: (typeof kernelOps)[number]) => run.kernels.flatMap(({ name }) => rows.get(name) ?? []);
+    assert.deepEqual(
+      kernelOps.filter((one) => alike(one).length > 0 && Math.max(...alike(one)) === 1).map(({ op }) => op.name),
+      [],
+      "ops of which no kernel has run in several rows of workgroups",
     );
   });
 });
