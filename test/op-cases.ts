@@ -582,7 +582,7 @@ const SEGMENTS: OpCase = {
   calls: fc
     .tuple(
       fc.array(fc.integer({ min: -1, max: 5 }), { minLength: 1, maxLength: 20 }),
-      shape(0, 2, { largest: 40 }),
+      shape(0, 2, { largest: 100 }),
       fc.constantFrom(...FLOATS),
     )
     .chain(([index, row, dtype]) =>
