@@ -27,9 +27,18 @@ const call = fc.record<Call>({
   padding: fc.integer({ min: 0, max: 2 }),
 });
 
-/** Results that end in each quarter of a tile behind the first: one that is stored past the end overwrites another. */
-const AT_EDGES = [9, 11, 13, 15].map(
-  (width): Call => ({ batch: 2, channels: 4, out: 9, size: [3, 3], image: [8, width], stride: 1, padding: 1 }),
+/**
+ * Results that end in each quarter of a tile behind the first, where one that is stored past the end overwrites another,
+ * and results of one channel and one pixel more than whole tiles hold.
+ */
+const AT_EDGES = [
+  [9, 8, 9],
+  [9, 8, 11],
+  [9, 8, 13],
+  [9, 8, 15],
+  [33, 5, 13],
+].map(
+  ([out, ...image]) => ({ batch: 2, channels: 4, out, size: [3, 3], image, stride: 1, padding: 1 }) as unknown as Call,
 );
 
 /** Numbers without pattern in (-1, 1). */

@@ -2,8 +2,8 @@ import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as coop from "../src/tensor/index.ts";
-import { allOps } from "../src/tensor/op.ts";
-import type { Tensor } from "../src/tensor/tensor.ts";
+import { allOps, type Op } from "../src/tensor/op.ts";
+import { apply, type Tensor } from "../src/tensor/tensor.ts";
 import { mulberry } from "./arguments.ts";
 
 const { add, compile, matmul, mul, read, sub, tensor } = coop;
@@ -166,11 +166,14 @@ describe("what a kernel computes as it stores", { timeout: 120_000 }, () => {
 });
 
 describe("kernels of rows", { timeout: 120_000 }, () => {
+  const opCalled = (name: string): Op => allOps().find((op) => op.name === name)!;
   const kernels: Record<string, (x: Tensor) => Tensor> = {
     softmax: (t) => coop.softmax(t),
     "log-sum-exp": (t) => coop.logSumExp(t),
     standardize: (t) => coop.standardize(t),
     "l2-normalize": (t) => coop.l2Normalize(t),
+    "l2-normalize-grad": (t) => apply(opCalled("l2NormalizeGrad"), [t, t], { epsilon: 0.5 }),
+    "layer-norm-grad": (t) => apply(opCalled("layerNormGrad"), [t, filled([t.shape[1]], 4), t], { epsilon: 0.5 }),
   };
   for (const [label, f] of Object.entries(kernels)) {
     for (const width of [9, 33])

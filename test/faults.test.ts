@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { DeviceHungError, DeviceLostError, OutOfMemoryError } from "../src/tensor/errors.ts";
 import { add, compile, device, mul, retryOnLoss, sum, type Tensor, tensor, upload } from "../src/tensor/index.ts";
+import { kept } from "../src/tensor/kept.ts";
 import { inTime, Waits } from "../src/tensor/waiting.ts";
 import { FAULTS, type Fault } from "./faulty-gpu.ts";
-import { type Ingredients, ingredients, openFaulty, strike, training } from "./faulty-training.ts";
+import { collectGarbage, type Ingredients, ingredients, openFaulty, strike, training } from "./faulty-training.ts";
 import { MORE } from "./gpu-settings.ts";
 
 const TIMEOUT = { timeout: 120_000 * MORE };
@@ -86,6 +87,27 @@ describe("memory that is not there", TIMEOUT, () => {
     assert.deepEqual([...(await add(tensor([1]), 1).data())], [2]);
     on.release();
   });
+});
+
+test("an error that is kept holds on to nothing that was being called", TIMEOUT, async () => {
+  class Caller {
+    fail(): Error {
+      return new Error("of a method");
+    }
+  }
+  let gone = false;
+  const registry = new FinalizationRegistry(() => {
+    gone = true;
+  });
+  const made = (): Error => {
+    const caller = new Caller();
+    registry.register(caller, undefined);
+    return kept(caller.fail());
+  };
+  const error = made();
+  await collectGarbage(() => gone);
+  assert.ok(gone);
+  assert.equal(error.message, "of a method");
 });
 
 describe("a device that goes", TIMEOUT, () => {

@@ -251,11 +251,11 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
 
   test("conv2d and avgPool2d: padded, strided, tiling", async () => {
     const { tensor: x, array: a } = random(2, 3, 8, 6);
+    const inside = (n: number, c: number, y: number, z: number) =>
+      y < 0 || z < 0 || y >= 8 || z >= 6 ? 0 : a.at(n, c, y, z);
     const conv = ([high, wide]: readonly [number, number], stride: number, padding: number) => {
       const { tensor: weight, array: w } = random(4, 3, high, wide);
       const out = (n: number, size: number) => Math.floor((n + 2 * padding - size) / stride) + 1;
-      const inside = (n: number, c: number, y: number, z: number) =>
-        y < 0 || z < 0 || y >= 8 || z >= 6 ? 0 : a.at(n, c, y, z);
       const expected = build([2, 4, out(8, high), out(6, wide)], (n, o, i, j) =>
         total(3, (c) =>
           total(high, (p) =>
@@ -265,25 +265,38 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
       );
       return [coop.conv2d(x, weight, { stride, padding }), expected] as const;
     };
-    const pooled = (n: number, c: number, i: number, j: number) =>
-      total(4, (k) => a.at(n, c, 2 * i + (k >> 1), 2 * j + (k & 1))) / 4;
+    const pooled = (size: number, stride = size, padding = 0) => {
+      const out = (n: number) => Math.floor((n + 2 * padding - size) / stride) + 1;
+      const expected = build([2, 3, out(8), out(6)], (n, c, i, j) =>
+        total(size, (p) => total(size, (q) => inside(n, c, i * stride + p - padding, j * stride + q - padding))),
+      );
+      const mean = build(expected.shape, (...at) => expected.at(...at) / size ** 2);
+      return [coop.avgPool2d(x, size, { stride, padding }), mean] as const;
+    };
     await same([
       conv([3, 3], 1, 1),
       conv([3, 3], 2, 0),
       conv([2, 2], 2, 0),
       conv([1, 1], 1, 0),
+      conv([1, 1], 1, 1),
+      conv([2, 1], 2, 0),
       conv([2, 2], 3, 1),
       conv([4, 1], 1, 1),
       conv([1, 3], 2, 2),
-      [coop.avgPool2d(x, 2), build([2, 3, 4, 3], pooled)],
+      pooled(2),
+      pooled(2, 1),
+      pooled(2, 2, 1),
+      pooled(4), // two columns are left over
+      [coop.avgPool2d(x, 2), pooled(2)[1]],
     ]);
   });
 
-  test("concat, stack, split, expandDims, squeeze, swapAxes, flip", async () => {
+  test("reshape, concat, stack, split, expandDims, squeeze, swapAxes, flip", async () => {
     const [p, q] = [random(2, 3, 4), random(2, 5, 4)];
     const r = random(2, 3, 4);
     await same(
       [
+        [coop.reshape(p.tensor, [3, -1, 2]), view([3, 4, 2], p.array.data)],
         [
           coop.concat([p.tensor, q.tensor], 1),
           build([2, 8, 4], (i, j, k) => (j < 3 ? p.array.at(i, j, k) : q.array.at(i, j - 3, k))),
@@ -294,6 +307,7 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
         ],
         [coop.stack([p.tensor, r.tensor], 2), build([2, 3, 2, 4], (i, j, s, k) => [p, r][s].array.at(i, j, k))],
         [coop.stack([p.tensor, r.tensor], -1), build([2, 3, 4, 2], (i, j, k, s) => [p, r][s].array.at(i, j, k))],
+        [coop.split(p.tensor, 2)[1], build([1, 3, 4], (_, j, k) => p.array.at(1, j, k))],
         [coop.split(p.tensor, 2, -1)[1], build([2, 3, 2], (i, j, k) => p.array.at(i, j, k + 2))],
         [coop.squeeze(coop.expandDims(p.tensor, -1)), p.array],
         [coop.expandDims(p.tensor, 1), build([2, 1, 3, 4], (i, _, j, k) => p.array.at(i, j, k))],
@@ -314,6 +328,20 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
     );
   });
 
+  test("erf errs by rounding alone inside 1: not to one side over a stretch", async () => {
+    const x = Float32Array.from({ length: 8192 }, (_, i) => (i + 0.5) / 8192);
+    const y = await coop.erf(coop.tensor(x)).data();
+    const series = (v: number) => {
+      let [term, sum] = [v, v];
+      for (let n = 1; n < 40; n++) sum += term *= (2 * v * v) / (2 * n + 1);
+      return (2 / Math.sqrt(Math.PI)) * Math.exp(-v * v) * sum;
+    };
+    for (const stretch of range(32)) {
+      const bias = total(256, (i) => y[256 * stretch + i] - series(x[256 * stretch + i])) / 256;
+      assert.ok(Math.abs(bias) < 2 ** -24, `by ${bias} between ${stretch / 32} and ${(stretch + 1) / 32}`);
+    }
+  });
+
   test("long sums, folded in two steps, and maxima with parts that are empty", async () => {
     const { tensor: x, array: a } = random(40, 30);
     const { tensor: long, array: l } = random(2, 100_003);
@@ -332,6 +360,108 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
     ] as const;
     await same(far, 1e-5);
   });
+});
+
+describe("shapes that are refused", () => {
+  const x = coop.zeros([2, 3]);
+  const image = coop.zeros([1, 2, 4, 4]);
+  const at = (...shape: number[]) => coop.zeros(shape, "i32");
+  const refused: Record<string, readonly (() => unknown)[]> = {
+    reshape: [
+      () => coop.reshape(x, [2, 2]),
+      () => coop.reshape(x, [-2, -3]),
+      () => coop.reshape(x, [1.5, 4]),
+      () => coop.reshape(x, [4, -1]),
+      () => coop.reshape(x, [-1, -1]),
+      () => coop.reshape(coop.zeros([1]), [-1, -1]),
+    ],
+    broadcastTo: [() => coop.broadcastTo(x, [2, 2]), () => coop.broadcastTo(x, [3]), () => coop.broadcastTo(x, [1, 3])],
+    transpose: [
+      () => coop.transpose(x, [0]),
+      () => coop.transpose(x, [0, 0]),
+      () => coop.transpose(x, [0, 1, 0]),
+      () => coop.transpose(x, [0, 2]),
+    ],
+    slice: [
+      () => coop.slice(x, [0, 0, 0]),
+      () => coop.slice(x, [], [1, 1, 1]),
+      () => coop.slice(x, [0.5]),
+      () => coop.slice(x, [0], [0.5]),
+      () => coop.slice(x, [-3]),
+      () => coop.slice(x, [0], [3]),
+      () => coop.slice(x, [2], [1]),
+    ],
+    pad: [
+      () => coop.pad(x, [[1, 1]]),
+      () =>
+        coop.pad(x, [
+          [0, 0],
+          [0, -1],
+        ]),
+      () =>
+        coop.pad(x, [
+          [0, 0],
+          [0.5, 0],
+        ]),
+    ],
+    flip: [() => coop.flip(x, [2])],
+    concat: [
+      () => coop.concat([]),
+      () => coop.concat([x, coop.zeros([2, 4])]),
+      () => coop.concat([x, coop.zeros([2, 3, 1])], 1),
+      () => coop.concat([x, coop.zeros([2])]),
+    ],
+    expandDims: [() => coop.expandDims(x, 3)],
+    squeeze: [() => coop.squeeze(x, 0), () => coop.squeeze(x, 2)],
+    split: [() => coop.split(x, 2, 1), () => coop.split(x, 3)],
+    gather: [() => coop.gather(coop.zeros([]), at(1))],
+    gatherElements: [
+      () => coop.gatherElements(x, at(3, 1)),
+      () => coop.gatherElements(x, at(2)),
+      () => coop.gatherElements(x, at(2, 1, 1)),
+      () => coop.gatherElements(coop.zeros([2]), at(2, 1)),
+    ],
+    scatterAdd: [() => coop.scatterAdd(x, at(3), 4), () => coop.scatterAdd(x, at(2, 3, 1), 4)],
+    gatherRows: [() => coop.gatherRows(x, coop.rowIndex(Int32Array.of(0, 1), 3))],
+    conv2d: [
+      () => coop.conv2d(image, coop.zeros([1, 3, 2, 2])),
+      () => coop.conv2d(image, coop.zeros([1, 2, 5, 1])),
+      () => coop.conv2d(x, coop.zeros([1, 2, 1, 1])),
+      () => coop.conv2d(image, coop.zeros([2, 2])),
+    ],
+    unfold: [
+      () => coop.unfold(image, [5, 1]),
+      () => coop.unfold(image, [1, 5]),
+      () => coop.unfold(image, [0, 1]),
+      () => coop.unfold(image, [1.5, 1]),
+      () => coop.unfold(image, [1, 1], { stride: 0 }),
+      () => coop.unfold(image, [1, 1], { padding: -1 }),
+      () => coop.unfold(image, [1, 1], { padding: 0.5 }),
+      () => coop.unfold(x, [1, 1]),
+    ],
+    avgPool2d: [() => coop.avgPool2d(x, 1)],
+    logSumExp: [() => coop.logSumExp(coop.zeros([2, 0]))],
+    standardize: [() => coop.standardize(coop.zeros([]))],
+    layerNorm: [
+      () => coop.layerNorm(x, coop.zeros([2]), coop.zeros([3])),
+      () => coop.layerNorm(x, coop.zeros([3]), coop.zeros([1])),
+      () => coop.layerNorm(x, coop.zeros([3, 1]), coop.zeros([3])),
+    ],
+    topKIndices: [
+      () => coop.topKIndices(x, 4),
+      () => coop.topKIndices(x, 1.5),
+      () => coop.topKIndices(coop.zeros([]), 1),
+    ],
+  };
+  for (const [op, calls] of Object.entries(refused))
+    test(op, () => {
+      for (const call of calls)
+        assert.throws(
+          call,
+          (error) => error instanceof coop.ShapeError && error.message.startsWith(`${op}: `),
+          `${call}`,
+        );
+    });
 });
 
 describe("random numbers", { timeout: 60_000 }, () => {

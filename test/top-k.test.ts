@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { grad } from "../src/autograd/index.ts";
+import { grid } from "../src/tensor/codegen.ts";
 import { DTypeError, ShapeError } from "../src/tensor/errors.ts";
 import { compile, mul, sum, tensor, topK, topKIndices } from "../src/tensor/index.ts";
 import { TOP_K_KERNELS } from "../src/tensor/ops/top-k.ts";
@@ -53,6 +54,18 @@ describe("topK", { timeout: 120_000 }, () => {
         }),
         { numRuns: 12 * MORE, seed: SEED },
       );
+    });
+  }
+
+  for (const { name } of TOP_K_KERNELS) {
+    test(`${name}: in several rows of workgroups`, async () => {
+      const { widest } = grid;
+      grid.widest = 2;
+      const x = rows(256 * 5, SEED, 20); // whole workgroups: none computes what another leaves out
+      const run = compile((t: ReturnType<typeof tensor>) => topKIndices(t, 2), { choose: () => name });
+      const found = [...(await run(tensor(x, [256, 5])).data())];
+      grid.widest = widest;
+      assert.deepEqual(found, sorted(x, 5, 2));
     });
   }
 

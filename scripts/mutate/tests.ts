@@ -57,7 +57,7 @@ const WATCHES: Readonly<Record<string, Watch>> = {
   "src/tensor/ops/top-k.ts": {
     ops: ["topKIndices", "orderKey"],
     first: whole("top-k"),
-    wider: whole("special-values"),
+    wider: whole("functions", "special-values"),
   },
   "src/tensor/ops/view.ts": { ops: views, wider: AGAIN },
   "src/tensor/ops/window.ts": { ops: ["unfold", "fold", "conv2d"], wider: whole("functions", "resnet") },
