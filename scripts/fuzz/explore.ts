@@ -30,8 +30,8 @@ export interface Explored {
 }
 
 const LONGEST = 2 ** 16;
-/** Asking for coverage takes longer than most inputs do; so many are run between two questions. */
-const BATCH = 16;
+/** Asking for coverage takes longer than most inputs do: so many are run between two questions, twice as many where nothing was new. */
+const BATCH = { least: 16, most: 1024 };
 const MOST_KEPT = 5000;
 
 /** Gives inputs to a target: whole ones, and what random changes make of them. */
@@ -55,13 +55,16 @@ export async function explore(target: Target, search: Search): Promise<Explored>
   await judge(target, corpus[0]); // what is loaded or compiled at first use is not an input's doing
   for (const bytes of corpus.slice(0, search.inputs)) await give(bytes);
   coverage?.isNew({ keep: true });
+  let size = BATCH.least;
   while (inputs < search.inputs) {
     const batch: Uint8Array[] = [];
-    while (batch.length < BATCH && inputs < search.inputs) {
+    while (batch.length < size && inputs < search.inputs) {
       batch.push(changed(target, corpus, random));
       await give(batch.at(-1)!);
     }
+    size = Math.min(2 * size, BATCH.most);
     if (!coverage?.isNew({ keep: false })) continue;
+    size = BATCH.least;
     for (const bytes of batch) {
       search.onInput?.(bytes);
       await judge(target, bytes);
