@@ -161,13 +161,18 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
     ]) {
       const head = width + behindHead;
       const row = heads * head + behindRow;
-      const views = [1, 2, 3, 4].map(() => {
-        const flat = coop.slice(random(before + rows * row).tensor, [before], [before + rows * row]);
-        const inRows = coop.slice(coop.reshape(flat, [rows, row]), [0, 0], [rows, heads * head]);
-        return coop.slice(coop.reshape(inRows, [rows, heads, head]), [0, 0, 0], [rows, heads, width]);
-      });
-      const copies = (await coop.read(views)).map((data) => coop.tensor(Float32Array.from(data), [rows, heads, width]));
-      const [found, expected] = await coop.read([withGradients(views, pattern), withGradients(copies, pattern)]);
+      const all = [1, 2, 3, 4].map(() => random(before + rows * row).tensor);
+      const views = () =>
+        // anew each time, since one that was read is stored
+        all.map((numbers) => {
+          const flat = coop.slice(numbers, [before], [before + rows * row]);
+          const inRows = coop.slice(coop.reshape(flat, [rows, row]), [0, 0], [rows, heads * head]);
+          return coop.slice(coop.reshape(inRows, [rows, heads, head]), [0, 0, 0], [rows, heads, width]);
+        });
+      const copies = (await coop.read(views())).map((data) =>
+        coop.tensor(Float32Array.from(data), [rows, heads, width]),
+      );
+      const [found, expected] = await coop.read([withGradients(views(), pattern), withGradients(copies, pattern)]);
       found.forEach((values, n) => {
         values.forEach((x, i) => {
           assert.ok(Math.abs(x - expected[n][i]) <= 1e-5, `result ${n}, element ${i}: ${x}, not ${expected[n][i]}`);

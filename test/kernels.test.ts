@@ -99,7 +99,7 @@ async function agreeOn(kase: OpCase, calls: readonly Call[], ...ways: CompileOpt
 const kernelOps = allOps().flatMap((op) => (op.run.kind === "kernel" ? [{ op, run: op.run }] : []));
 const usesSubgroups = ({ run }: Op): boolean => run.kind === "kernel" && run.kernels.some((k) => k.subgroup);
 
-describe("kernels", { timeout: 120_000 }, () => {
+describe("kernels", { timeout: 300_000 }, () => {
   for (const { op, run } of kernelOps) {
     if (run.composed)
       test(`${op.name}: the kernel is its composed definition`, () =>

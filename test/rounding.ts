@@ -23,18 +23,32 @@ const EXACT = new Set([
   "unfold",
 ]);
 
+/** Ops that compute exponentials, which WGSL allows an error of 3 + 2|x| units in the last place. */
+const EXPONENTIAL = /^(exp|softmax|logSumExp|crossEntropy|attention.*)$/;
+
+/** A number from 0 to 1 of each number: what is computed twice is rounded twice alike. */
+function hashed(seed: number): (value: number) => number {
+  const float = new Float32Array(1);
+  const bits = new Int32Array(float.buffer);
+  return (value) => {
+    float[0] = value;
+    return mulberry(Math.imul(bits[0] ^ seed, 0x9e3779b1))();
+  };
+}
+
 /** Rounds every result a little wrong, at random: what float32 (or half precision) does to a graph. */
 function roundings(seed: number, half: boolean): Visit {
-  const random = mulberry(seed);
+  const random = hashed(seed);
   const relative = half ? 2 ** -11 : EPS;
   return (node, data) => {
     const { kind } = node.op.run;
     if (kind === "view" || !isFloat(node.dtype) || EXACT.has(node.op.name)) return;
     // sums gather errors of their terms; tanh, sin, erf … keep an absolute error near 0
     const size = kind === "expression" ? 0 : 0.25 * relative * data.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
+    const units = EXPONENTIAL.test(node.op.name) ? 6 : 2;
     const always = /^(sin|cos)$/.test(node.op.name) ? TRIGONOMETRIC_NOISE : 2 ** -27;
     for (let i = 0; i < data.length; i++) {
-      data[i] += (2 * random() - 1) * (2 * relative * Math.abs(data[i]) + size + always);
+      data[i] += (2 * random(data[i]) - 1) * (units * relative * Math.abs(data[i]) + size + always);
     }
   };
 }
