@@ -58,12 +58,12 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     },
   },
   traces: {
-    rounds: 1000,
+    rounds: 2000,
     async prepare() {
       return {
         async round(i) {
           const f = compile((x: Tensor) => mean(square(add(x, 1))), { name: "trace" });
-          const x = tensor(new Float32Array(1 + i));
+          const x = tensor(new Float32Array(1000 + i)); // from there on a sum takes two kernels
           const y = f(x);
           await y.item();
           free([x, y]);
@@ -73,9 +73,9 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
       };
     },
   },
-  // the same without coop: what the driver keeps of pipelines that nobody has any more
+  // half of that without coop: what the driver keeps of a pipeline that nobody has any more
   pipelines: {
-    rounds: 1000,
+    rounds: 2000,
     async prepare() {
       const { gpu } = await device();
       const buffer = gpu.createBuffer({ size: 256, usage: GPUBufferUsage.STORAGE });
@@ -113,7 +113,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     },
   },
   answers: {
-    rounds: 1000,
+    rounds: 4000,
     async prepare() {
       const clip = await loadClip(join(import.meta.dirname, "../models/tiny-clip"));
       const { imageSize } = clip.config.vision;
