@@ -139,7 +139,10 @@ describe("kernels", { timeout: 300_000 }, () => {
     );
     const alike = ({ run }: (typeof kernelOps)[number]) => run.kernels.flatMap(({ name }) => rows.get(name) ?? []);
     assert.deepEqual(
-      kernelOps.filter((one) => alike(one).length > 0 && Math.max(...alike(one)) === 1).map(({ op }) => op.name),
+      kernelOps
+        .filter(({ op }) => lanes >= 8 || !usesSubgroups(op)) // without them a workgroup does 64 rows, more than these have
+        .filter((one) => alike(one).length > 0 && Math.max(...alike(one)) === 1)
+        .map(({ op }) => op.name),
       [],
       "ops of which no kernel has run in several rows of workgroups",
     );
