@@ -49,8 +49,7 @@ interface Pair {
 export async function descend(evaluate: (x: Float64Array) => Promise<Point>, x: Float64Array, options: LbfgsOptions) {
   const { history = 10, maxIterations = 1000, gradientTolerance = 1e-5, onIteration = () => {} } = options;
   for (const [name, value] of Object.entries({ history, maxIterations }))
-    if (!Number.isInteger(value) || value < 1)
-      throw new CoopError(`minimize: ${name} is ${value}; it is a whole number ≥ 1`);
+    if (!(value >= 0)) throw new CoopError(`minimize: ${name} is ${value}; it is a number ≥ 0`);
   let point = await evaluate(x);
   if (!allFinite(point))
     throw new CoopError(

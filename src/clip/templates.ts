@@ -60,7 +60,7 @@ export function templatesFor(dataset: string, { ensemble = false }: { readonly e
   const found = entryOf(dataset);
   if (!found)
     throw new InputError(
-      `there is no template for a dataset "${dataset}"; write one, or name one of ${TEMPLATE_DATASETS.join(", ")}`,
+      `there is no template for a dataset "${dataset}", only for ${TEMPLATE_DATASETS.join(", ")}; write one with --template`,
     );
   const [name, own] = found;
   if (!ensemble) return [own];

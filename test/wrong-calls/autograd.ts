@@ -136,8 +136,8 @@ export const AUTOGRAD: WrongCalls = {
   ],
   "minimize: history": [
     "history",
-    "0",
-    () => coop.minimize((x: coop.Tensor) => sum(square(x)), tensor([1]), { history: 0 }),
+    "NaN",
+    () => coop.minimize((x: coop.Tensor) => sum(square(x)), tensor([1]), { history: Number.NaN }),
   ],
   "treeMap: other trees": ["treeMap", "b", () => coop.treeMap((x: unknown) => x, { a: 1 }, { b: 1 } as never)],
 
