@@ -185,7 +185,7 @@ function chosen(op: string, x: Tensor, k: number): Tensor {
   if (width === undefined || !Number.isInteger(k) || k < 1 || k > width) {
     throw new ShapeError(`${op}: ${k} of ${showShape(x.shape)} cannot be chosen; 1 to the last extent can`);
   }
-  if (k > LARGEST_K) throw new ShapeError(`${op}: ${k} are too many; ${LARGEST_K} can be chosen`);
+  if (k > LARGEST_K) throw new ShapeError(`${op}: k = ${k} is too many; k is ${LARGEST_K} at most`);
   if (x.dtype === "bool") throw new DTypeError(`${op}: takes numbers, not bool`);
   const shape = [...x.shape.slice(0, -1), k];
   return reshape(largest(reshape(x, [rowsOf(x), width]), k), shape);
