@@ -48,6 +48,8 @@ interface Pair {
 /** Algorithm 7.5 on flat vectors. */
 export async function descend(evaluate: (x: Float64Array) => Promise<Point>, x: Float64Array, options: LbfgsOptions) {
   const { history = 10, maxIterations = 1000, gradientTolerance = 1e-5, onIteration = () => {} } = options;
+  for (const [name, value] of Object.entries({ history, maxIterations }))
+    if (!(value >= 0)) throw new CoopError(`minimize: ${name} is ${value}; it is a number ≥ 0`);
   let point = await evaluate(x);
   if (!allFinite(point))
     throw new CoopError(

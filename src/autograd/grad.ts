@@ -6,7 +6,7 @@ import { add, mul } from "../tensor/ops/elementwise.ts";
 import { sum } from "../tensor/ops/reduce.ts";
 import { after, custom, identity } from "../tensor/ops/view.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { kindOf, Tensor } from "../tensor/tensor.ts";
 import { forEachLeaf, treeLeaves, treeMap } from "../tensor/tree.ts";
 import { backward, onPath } from "./backward.ts";
 
@@ -47,7 +47,7 @@ export function valueAndGrad<P, Rest extends unknown[]>(
     const value = inline(() => f(tree, ...rest));
     if (!(value instanceof Tensor) || value.size !== 1) {
       throw new ShapeError(
-        `grad: the function returns ${value instanceof Tensor ? `shape ${showShape(value.shape)}` : typeof value}, not a scalar tensor`,
+        `grad: the function returns ${value instanceof Tensor ? `shape ${showShape(value.shape)}` : kindOf(value)}, not a scalar tensor`,
       );
     }
     const gradients = inline(() => backward([value], [ones(value.shape, value.dtype)], leaves));
@@ -65,7 +65,10 @@ export function valueAndGradWith<P, Rest extends unknown[], Beside>(
   return (params, ...rest) => {
     let beside: Beside | undefined;
     const [value, gradient] = valueAndGrad((p: P) => {
-      const [scalar, more] = f(p, ...rest);
+      const both = f(p, ...rest);
+      if (!Array.isArray(both))
+        throw new CoopError(`valueAndGradWith: the function returns ${kindOf(both)}, not [value, beside]`);
+      const [scalar, more] = both;
       beside = more;
       return scalar;
     })(params);

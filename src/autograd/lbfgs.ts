@@ -4,7 +4,7 @@ import { concat, reshape } from "../tensor/ops/view.ts";
 import { Tensor, tensor } from "../tensor/tensor.ts";
 import { forEachLeaf, treeLeaves, treeMap } from "../tensor/tree.ts";
 import { free, read } from "../tensor/values.ts";
-import { descend, type EndReason, type LbfgsOptions, type LbfgsState, type Point } from "./descend.ts";
+import type { EndReason, LbfgsOptions, LbfgsState, Point } from "./descend.ts";
 import { valueAndGrad } from "./grad.ts";
 
 /** Where `minimize` ended. */
@@ -84,6 +84,7 @@ export function minimizer<P, Rest extends unknown[]>(
         free([params, result]);
       }
     };
+    const { descend } = await import("./descend.ts"); // a page that minimises nothing does without
     const { point, ...end } = await descend(evaluate, await flatten(start), options);
     return { params: unflatten(start, point.x), ...end, evaluations };
   };

@@ -31,8 +31,9 @@ export interface SgdState {
   readonly velocity: unknown;
 }
 
-function checkRate(name: string, value: number): void {
-  if (!Number.isFinite(value) || value < 0) throw new CoopError(`${name} is ${value}; it is a finite number ≥ 0`);
+function checkRate(name: string, value: number, below = Number.POSITIVE_INFINITY): void {
+  if (!(value >= 0 && value < below))
+    throw new CoopError(`${name} is ${value}; it is ≥ 0 and ${below === 1 ? "below 1" : "finite"}`);
 }
 
 const map = <P>(f: (...leaves: Tensor[]) => Tensor, tree: P, ...rest: unknown[]): P =>
@@ -57,6 +58,10 @@ export function sgd({
   return {
     init: (params) => ({ velocity: momentum > 0 ? map(zerosLike, params) : null }),
     update: (grads, state, params, rate = learningRate) => {
+      if (momentum > 0 && !state.velocity)
+        throw new CoopError(
+          "sgd: the state has no velocity, so it is not of an optimizer with momentum; make it with init",
+        );
       const decayed = weightDecay > 0 ? map((g, p) => add(g, mul(p, weightDecay)), grads, params) : grads;
       // starting from zero velocity, μ·0 + g = g is PyTorch's first step
       const velocity =
@@ -109,6 +114,9 @@ export function adamw(options: AdamWOptions): Optimizer<AdamWState> {
   } = options;
   checkRate("adamw: learningRate", learningRate);
   checkRate("adamw: weightDecay", weightDecay);
+  checkRate("adamw: beta1", beta1, 1);
+  checkRate("adamw: beta2", beta2, 1);
+  checkRate("adamw: epsilon", epsilon);
   return {
     init: (params) => ({ step: tensor(0), mean: map(zerosLike, params), variance: map(zerosLike, params) }),
     update: (grads, state, params, rate = learningRate) => {
@@ -138,11 +146,9 @@ export function adamw(options: AdamWOptions): Optimizer<AdamWState> {
  * @example globalNorm([tensor([3]), tensor([4])]) // [5]
  */
 export function globalNorm(tree: unknown): Tensor {
-  return sqrt(
-    treeLeaves<Tensor>(tree)
-      .map((leaf) => sum(square(leaf)))
-      .reduce((a, b) => add(a, b)),
-  );
+  const squares = treeLeaves<Tensor>(tree).map((leaf) => sum(square(leaf)));
+  if (squares.length === 0) throw new CoopError("globalNorm: there is no tensor in the tree");
+  return sqrt(squares.reduce((a, b) => add(a, b)));
 }
 
 /**
@@ -150,6 +156,7 @@ export function globalNorm(tree: unknown): Tensor {
  * @example clipByGlobalNorm({ w: tensor([3, 4]) }, 1).w // [0.6, 0.8]
  */
 export function clipByGlobalNorm<P>(grads: P, limit: number): P {
+  if (!(limit >= 0)) throw new CoopError(`clipByGlobalNorm: limit is ${limit}; it is a number ≥ 0`);
   const scale = minimum(div(limit, add(globalNorm(grads), 1e-6)), 1);
   return map((g) => mul(g, scale), grads);
 }

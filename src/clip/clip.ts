@@ -1,4 +1,4 @@
-import { FormatError } from "../tensor/errors.ts";
+import { FormatError, InputError } from "../tensor/errors.ts";
 import { compile, free, type Tensor, tensor } from "../tensor/index.ts";
 import type { ClipConfig } from "./config.ts";
 import type { ClipParams } from "./params.ts";
@@ -108,6 +108,7 @@ export async function imageFeatures(
   images: AsyncIterable<Float32Array> | Iterable<Float32Array>,
   batchSize = 32,
 ): Promise<Float32Array> {
+  expectBatch(batchSize);
   const side = clip.config.vision.imageSize;
   const size = 3 * side * side;
   const done: Float32Array[] = [];
@@ -124,6 +125,8 @@ export async function imageFeatures(
     filled = 0;
   };
   for await (const image of images) {
+    if (image.length !== size)
+      throw new InputError(`a picture is ${size} numbers, [3, ${side}, ${side}], not ${image.length}`);
     batch.set(image, filled++ * size);
     if (filled === batchSize) await flush();
   }
@@ -145,6 +148,7 @@ export async function imageFeatures(
  * @example const features = await textFeatures(clip, ["a photo of a cat.", "a photo of a dog."]); // 2 · E numbers
  */
 export async function textFeatures(clip: Clip, texts: readonly string[], batchSize = 64): Promise<Float32Array> {
+  expectBatch(batchSize);
   const { endToken, contextLength } = clip.tokenizer;
   const { ids, count, length } = clip.tokenizer.tokenize(texts, { truncate: true });
   const row = (i: number) => ids.subarray(i * length, (i + 1) * length);
@@ -166,4 +170,8 @@ export async function textFeatures(clip: Clip, texts: readonly string[], batchSi
   }
   encode.free();
   return all;
+}
+
+function expectBatch(size: number): void {
+  if (!Number.isInteger(size) || size < 1) throw new InputError(`the batchSize is ${size}; it is a whole number ≥ 1`);
 }

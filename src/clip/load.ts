@@ -39,9 +39,11 @@ export interface LoadOptions extends FetchOptions {
  */
 export async function loadClip(source: string | ModelFiles, options: LoadOptions = {}): Promise<Clip> {
   const { dtype = "f32", trainable = false } = options;
+  if (dtype !== "f32" && dtype !== "f16") throw new InputError(`loadClip: dtype is "${dtype}"; it is f32 or f16`);
   if (dtype === "f16" && !(await device()).gpu.features.has("shader-f16"))
     throw new InputError("this adapter has no half precision (shader-f16); load the model with dtype f32");
   const files = typeof source === "string" ? await modelFiles(source, options) : source;
+  if (!files) throw new InputError(`loadClip: ${source} is no model; give a folder, an address or a name`);
   const weights = await openWeights(files);
   try {
     const { config, pixels } = await describe(files, weights.checkpoint, weights.file);

@@ -84,7 +84,7 @@ export function openClipName(source: string): HubName | OpenAiWeights | undefine
 /** Refuses a source that is nothing of what a source can be. */
 export function unknownSource(source: string): never {
   return reject(
-    `${oneLine(source)}: there is no such folder or file here, and it is no model's name. Give a folder with a model's files, a weights file (.safetensors, .pt), an address (https://…), a model of the hub (openai/clip-vit-base-patch32), one of open_clip (open_clip:ViT-B-32/laion2b_s34b_b79k) or one of OpenAI: ${Object.keys(OPENAI_MODELS).join(", ")}`,
+    `${oneLine(source)}: no such folder or file, and no model's name. Give a folder, a file of weights, an address (https://…), a name of the hub, as openai/clip-vit-base-patch32, open_clip:ViT-B-32/laion2b_s34b_b79k, or ${Object.keys(OPENAI_MODELS).join(", ")}`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { InputError } from "../tensor/errors.ts";
 import { fileBytes, oneLine } from "./bytes.ts";
-import { isText, type PictureHeader, pictureHeader, withoutExif } from "./picture-header.ts";
+import type { PictureHeader } from "./picture-header.ts";
 import type { Picture } from "./resize.ts";
 
 export type { Picture } from "./resize.ts";
@@ -38,8 +38,9 @@ export function setPictureDecoder(decoder: PictureDecoder | undefined): void {
  * @example const { width, height, data } = await decodePicture(new Uint8Array(await file.arrayBuffer()), file.name);
  */
 export async function decodePicture(bytes: Uint8Array, name = "picture", limits: PictureLimits = {}): Promise<Picture> {
-  const header = checkPicture(bytes, oneLine(name), limits);
-  const decode = chosen ?? (await builtInDecoder());
+  const own = chosen;
+  const header = await checkPicture(bytes, oneLine(name), limits);
+  const decode = own ?? (await builtInDecoder());
   const picture = await decode(bytes, header).catch((error: unknown) => {
     if (error instanceof InputError) throw error;
     const [why] = (error instanceof Error ? error.message : String(error)).split("\n");
@@ -80,8 +81,12 @@ function checkBytes(size: number, name: string, { maxBytes = MAX_BYTES }: Pictur
     throw new InputError(`${name} has ${size} bytes, over the limit of ${maxBytes}. Make it smaller.`);
 }
 
-function checkPicture(bytes: Uint8Array, name: string, limits: PictureLimits): PictureHeader {
+/** Loaded with the first picture. */
+const headers = () => import("./picture-header.ts");
+
+async function checkPicture(bytes: Uint8Array, name: string, limits: PictureLimits): Promise<PictureHeader> {
   checkBytes(bytes.length, name, limits);
+  const { isText, pictureHeader } = await headers();
   const header = pictureHeader(bytes);
   if (!header && /^\s*(<\?xml[\s\S]*)?<svg/.test(new TextDecoder().decode(bytes.subarray(0, 512))))
     throw new InputError(`${name} is an SVG drawing, which is not supported. Save it as a PNG.`);
@@ -105,6 +110,7 @@ async function builtInDecoder(): Promise<PictureDecoder> {
 }
 
 async function decodeInBrowser(bytes: Uint8Array, { format }: PictureHeader): Promise<Picture> {
+  const { withoutExif } = await headers();
   const blob = new Blob([format === "JPEG" ? withoutExif(bytes) : (bytes as Uint8Array<ArrayBuffer>)]);
   const bitmap = await createImageBitmap(blob, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
   const { width, height } = bitmap;

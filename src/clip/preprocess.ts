@@ -41,7 +41,8 @@ export function readPreprocess(config: unknown, name = "preprocessor_config.json
   const refuse = (why: string): never => {
     throw new FormatError(`${name}: ${why}`);
   };
-  if (typeof config !== "object" || config === null || Array.isArray(config)) refuse("it must be a JSON object.");
+  if (typeof config !== "object" || config === null || Array.isArray(config))
+    refuse(`it must be a JSON object, not ${shownJson(config)}.`);
   const given = new Map(Object.entries(config as object));
   const does = (flag: string): boolean => {
     const value = given.get(flag) ?? true;
@@ -56,7 +57,9 @@ export function readPreprocess(config: unknown, name = "preprocessor_config.json
   const triple = (key: string): readonly [number, number, number] => {
     const value = given.get(key);
     const good = Array.isArray(value) && value.length === 3 && value.every((x) => Number.isFinite(x));
-    return good ? (value as [number, number, number]) : refuse(`${key} must be three numbers.`);
+    return good
+      ? (value as [number, number, number])
+      : refuse(`${key} must be three numbers, not ${shownJson(value)}.`);
   };
 
   const resample = given.get("resample") ?? 3;
@@ -84,6 +87,11 @@ export function readPreprocess(config: unknown, name = "preprocessor_config.json
  * @example const images = tensor(preprocess(picture, clip.pixels), [1, 3, 224, 224]);
  */
 export function preprocess(picture: Picture, options: PreprocessOptions): Float32Array {
+  const { width, height, data } = picture;
+  if (!(width >= 1 && height >= 1 && data.length === 3 * width * height))
+    throw new InputError(
+      `preprocess: ${data.length} bytes are not a picture of ${width} × ${height} pixels of 3 bytes`,
+    );
   return normalise(resizeAndCrop(picture, options), options);
 }
 

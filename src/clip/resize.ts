@@ -21,6 +21,8 @@ const MAX_PIXELS = 2 ** 28;
  */
 export function resize(picture: Picture, width: number, height: number, window: Box = [0, 0, width, height]): Picture {
   const [left, top, right, bottom] = window;
+  if (![width, height].every((n) => Number.isInteger(n) && n >= 1))
+    throw new InputError(`A picture cannot be resized to a size of ${width} × ${height}.`);
   if ((right - left) * (bottom - top) > MAX_PIXELS)
     throw new InputError(
       `A ${picture.width} × ${picture.height} picture would be resized to ${width} × ${height}: too large.`,

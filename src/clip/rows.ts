@@ -1,3 +1,4 @@
+import { InputError } from "../tensor/errors.ts";
 import {
   type AttentionPattern,
   attentionPattern,
@@ -71,6 +72,9 @@ export function packSequences<Item>(
   identity: (item: Item) => unknown,
   { share = true, padTo, contextLength, isConstant = () => false, copies = 1 }: PackOptions<Item>,
 ): PackedSequences<Item> {
+  const longest = sequences.reduce((most, { length }) => Math.max(most, length), padTo ?? 0);
+  if (longest > contextLength)
+    throw new InputError(`packSequences: a sequence has ${longest} places; the context has ${contextLength}`);
   const common = share && padTo === undefined ? commonBeginning(sequences, identity) : 0;
   const fixed =
     padTo === undefined ? sequences.map((s) => Math.min(s.length - 1, constantBeginning(s, isConstant))) : [];

@@ -116,6 +116,7 @@ export async function loadTokenizer(json: object | string, options: TokenizerOpt
     endToken: end,
     encode,
     tokenize(texts, { truncate = false } = {}) {
+      if (!Array.isArray(texts)) throw new InputError(`tokenize: takes a list of texts, not a ${typeof texts}`);
       const rows = new Int32Array(texts.length * contextLength);
       texts.forEach((text, i) => {
         const ids = [start, ...encode(truncate ? text?.slice(0, MAX_TEXT) : text), end];

@@ -1,3 +1,4 @@
+import { ShapeError } from "../tensor/errors.ts";
 import {
   add,
   broadcastTo,
@@ -12,8 +13,10 @@ import {
   type Tensor,
   transpose,
 } from "../tensor/index.ts";
+import { sameShape, showShape } from "../tensor/shape.ts";
+import { expectTensors } from "../tensor/tensor.ts";
 import { applyNorm, type Known, type LayerOptions, transformer } from "./block.ts";
-import { type ClipConfig, gridOf, type ViTConfig } from "./config.ts";
+import { type ClipConfig, gridOf, type ResNetConfig, type VisionConfig, type ViTConfig } from "./config.ts";
 import type { ResNetParams, TextParams, VisionParams, ViTParams } from "./params.ts";
 import { encodeResNet, type RunningStatistics, trainResNet } from "./resnet.ts";
 import { pictureRows, type SequenceRows } from "./rows.ts";
@@ -35,9 +38,17 @@ export interface TowerOptions {
  * @example const features = encodeImage(params.vision, config, images); // [B, E]
  */
 export const encodeImage = (p: VisionParams, config: ClipConfig, images: Tensor, options: TowerOptions = {}): Tensor =>
-  config.vision.kind === "vit"
-    ? encodeViT(p as ViTParams, config.vision, config, images, options)
-    : encodeResNet(p as ResNetParams, config.vision, images);
+  expectPictures(config, images).kind === "vit"
+    ? encodeViT(p as ViTParams, config.vision as ViTConfig, config, images, options)
+    : encodeResNet(p as ResNetParams, config.vision as ResNetConfig, images);
+
+function expectPictures({ vision }: ClipConfig, images: Tensor): VisionConfig {
+  const side = vision.imageSize;
+  expectTensors("encodeImage", images);
+  if (!sameShape(images.shape.slice(1), [3, side, side]))
+    throw new ShapeError(`encodeImage: pictures are [N, 3, ${side}, ${side}], not ${showShape(images.shape)}`);
+  return vision;
+}
 
 /**
  * The image tower while it is trained: the batch norms of a ResNet use the batch's own statistics.

@@ -1,6 +1,7 @@
 import { InputError } from "../tensor/errors.ts";
-import { compile, free, l2Normalize, matmul, mul, softmax, tensor } from "../tensor/index.ts";
+import { compile, free, l2Normalize, matmul, mul, softmax } from "../tensor/index.ts";
 import { type Clip, textBatch } from "./clip.ts";
+import { featureTable } from "./feature-table.ts";
 import { fillTemplate } from "./templates.ts";
 import { encodeText } from "./towers.ts";
 
@@ -37,6 +38,10 @@ export async function templateFeatures(
  */
 export function ensembleFeatures(features: readonly Float32Array[], width: number): Float32Array {
   if (features.length === 0) throw new InputError("there are no templates to ask with");
+  if (features.some((f) => f.length !== features[0].length))
+    throw new InputError(
+      `ensembleFeatures: the templates have ${features.map((f) => f.length).join(", ")} numbers, but need equally many`,
+    );
   if (features.length === 1) return features[0];
   const result = new Float32Array(features[0].length);
   for (let at = 0; at < result.length; at += width) {
@@ -77,8 +82,8 @@ export async function classFeatures(
  */
 export async function classify(clip: Clip, images: Float32Array, classes: Float32Array): Promise<Float32Array> {
   const width = clip.config.embedDim;
-  const x = tensor(images, [images.length / width, width]);
-  const y = tensor(classes, [classes.length / width, width]);
+  const x = featureTable(images, width);
+  const y = featureTable(classes, width);
   const probabilities = softmax(mul(matmul(l2Normalize(x), y, { transposeB: true }), clip.logitScale));
   const values = (await probabilities.data()) as Float32Array;
   free([x, y, probabilities]);

@@ -1,3 +1,4 @@
+import { countRows, featureTable } from "../clip/feature-table.ts";
 import { type Clip, similarityLogits } from "../clip/index.ts";
 import { InputError } from "../tensor/errors.ts";
 import {
@@ -69,6 +70,9 @@ export async function cacheLogits(
   { alpha, beta }: CacheWeights = CACHE_WEIGHTS,
   { chunk = chunkFor(model) }: { chunk?: number } = {},
 ): Promise<Float32Array> {
+  if (![alpha, beta].every(Number.isFinite))
+    throw new InputError(`cacheLogits: alpha is ${alpha} and beta ${beta}; both are finite numbers`);
+  countRows(features, clip.config.embedDim);
   const parts = upload(clip, model);
   const logits = compile((p: Parts, x: Tensor, alpha: number | Tensor, beta: number | Tensor) => {
     const { own, affinities } = compare(clip, p, x);
@@ -97,6 +101,8 @@ export async function searchCache(
 ): Promise<CacheWeights & { readonly score: Score }> {
   const total = validation.labels.length;
   if (total === 0) throw new InputError("there are no validation pictures to choose alpha and beta by");
+  if (alphas.length * betas.length === 0)
+    throw new InputError(`searchCache: there are ${alphas.length} alphas and ${betas.length} betas to try`);
   const parts = upload(clip, model);
   const known = compile((p: Parts, x: Tensor) => compare(clip, p, x), { name: "the cache's affinities" });
   const hits = compile((p: Parts, c: Compared, labels: Tensor, beta: number | Tensor) => {
@@ -147,7 +153,10 @@ interface Compared {
 }
 
 function upload({ config: { embedDim } }: Clip, { shots, classes }: CacheModel): Parts {
-  const rows = (x: Float32Array) => tensor(x, [x.length / embedDim, embedDim]);
+  const rows = (x: Float32Array) => featureTable(x, embedDim);
+  const count = classes.length / embedDim;
+  const wrong = shots.labels.find((label) => !(label >= 0 && label < count));
+  if (wrong !== undefined) throw new InputError(`a shot has the label ${wrong}, which is not one of ${count} classes`);
   return {
     shots: l2Normalize(rows(shots.features)),
     labels: oneHot(tensor(shots.labels), classes.length / embedDim),

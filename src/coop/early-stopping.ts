@@ -1,6 +1,7 @@
 import { compile, gather, type Tensor, tensor } from "../tensor/index.ts";
 import type { Epoch } from "./epochs.ts";
 import { type Examples, type Host, type Learner, toHost } from "./fit.ts";
+import { checkWhole } from "./schedule.ts";
 
 /** The parameters of the epoch that was best. */
 export interface Best<P> {
@@ -38,6 +39,7 @@ export function earlyStopping<P>(
   patience: number,
   best?: Best<P>,
 ): EarlyStopping<P> {
+  checkWhole("The patience", patience, 1);
   let kept = best;
   return {
     get best() {
@@ -72,6 +74,7 @@ export function accuracyMeter<P>(
   batchSize = 128,
 ): AccuracyMeter<P> {
   const count = labels.length;
+  checkWhole("The number of pictures to measure with", count, 1);
   const all = tensor(features, [count, features.length / count]);
   const logits = compile((params: P, rows: Tensor, picked: Tensor) =>
     learner.logits(params, { features: gather(rows, picked) }),

@@ -3,7 +3,7 @@ import { NonFiniteError } from "../tensor/errors.ts";
 import { type Compiled, cast, compile, finite, free, min, mul, type Tensor, treeLeaves } from "../tensor/index.ts";
 import type { findNonFinite } from "../tensor/non-finite.ts";
 import type { Recipe } from "./recipe.ts";
-import { COOP_RECIPE, coopLearningRate } from "./schedule.ts";
+import { COOP_RECIPE, checkWhole, coopLearningRate } from "./schedule.ts";
 
 /** Where a training stands between two epochs: all that it needs to go on. */
 export interface FitState<P> {
@@ -70,7 +70,8 @@ export function trainingStep<P, Batch>(
   );
 }
 
-interface Checks<P> {
+/** What a training looks at its state with. */
+export interface Checks<P> {
   /** A state of its own, for when the step has used up the one it was given. */
   readonly copyOf: Compiled<[params: P, optimizer: unknown], { params: P; optimizer: unknown }>;
   /** 1 where all numbers of a tree are finite, else 0. */
@@ -114,6 +115,7 @@ export async function runEpochs<P, Batch>(
   { onEpoch, onStep, onNonFinite, debugNans = false }: EpochHooks<P> = {},
 ): Promise<Epoch<P>> {
   const { epochs, learningRate = COOP_RECIPE.learningRate, warmupLearningRate } = recipe;
+  checkWhole("The number of epochs", epochs, 1);
   const check = checks<P>();
   const { copyOf, health } = check;
   let { params, optimizer, epoch } = from;
@@ -128,7 +130,9 @@ export async function runEpochs<P, Batch>(
       const room = stepQueue(losses);
       const failed = async (at: number, what: string, found?: string): Promise<never> => {
         await onNonFinite?.(before!);
-        const origin = found ? inStep(at, found) : await originOf(step, before!, await batches(epoch), rate, check);
+        const origin = found
+          ? `In step ${at}, ${found}.`
+          : await (await import("./non-finite-epoch.ts")).originOf(step, before!, await batches(epoch), rate, check);
         throw new NonFiniteError(
           `${what} in epoch ${epoch + 1}, step ${at}. ${origin} Lower the learning rate (${learningRate}).`,
         );
@@ -198,33 +202,3 @@ function stepQueue(losses: readonly Promise<number>[]): () => Promise<void> {
 /** `findNonFinite`, which is loaded when something is wrong. */
 const nonFiniteIn: typeof findNonFinite = async (f, ...args) =>
   (await import("../tensor/non-finite.ts")).findNonFinite(f, ...args);
-
-const inStep = (step: number, text: string): string => `In step ${step}, ${text}.`;
-
-/** Where numbers stopped being finite: the epoch again, a step at a time, and the first bad one op by op. */
-async function originOf<P, Batch>(
-  step: TrainingStep<P, Batch>,
-  before: FitState<P>,
-  batches: Iterable<Batch>,
-  rate: number,
-  { copyOf, health }: Checks<P>,
-): Promise<string> {
-  let { params, optimizer }: Pick<FitState<P>, "params" | "optimizer"> = before;
-  let count = 0;
-  for (const batch of batches) {
-    count++;
-    const kept = copyOf(params, optimizer);
-    const [updated, state, loss] = step(params, optimizer, batch, rate);
-    [params, optimizer] = [updated, state];
-    const healthy = health(params);
-    const [value, finiteParams] = await Promise.all([loss.item(), healthy.item()]);
-    const bad = !Number.isFinite(value) || finiteParams === 0;
-    const found = bad ? await nonFiniteIn(step, kept.params, kept.optimizer, batch, rate) : undefined;
-    free([kept, loss, healthy, batch]);
-    if (!bad) continue;
-    free([params, optimizer]);
-    return inStep(count, found?.text ?? "computed op by op, every number is finite: see coop doctor");
-  }
-  free([params, optimizer]);
-  return "Computed again, every step is finite: that is the adapter or its driver; see coop doctor.";
-}

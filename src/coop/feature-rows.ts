@@ -1,3 +1,5 @@
+import { countRows } from "../clip/feature-table.ts";
+
 /** Some rows of a table [N, E] (row-major), one after another. */
 export function featureRows(table: Float32Array, width: number, rows: ArrayLike<number>): Float32Array {
   const picked = new Float32Array(rows.length * width);
@@ -10,6 +12,7 @@ export function featureRows(table: Float32Array, width: number, rows: ArrayLike<
  * @example normalizeRows(Float32Array.of(3, 4, 0, 0), 2) // [0.6, 0.8, 0, 0]
  */
 export function normalizeRows(features: Float32Array, dim: number): Float32Array {
+  countRows(features, dim);
   const out = new Float32Array(features.length);
   for (let start = 0; start < features.length; start += dim) {
     let squares = 0;

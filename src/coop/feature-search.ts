@@ -1,3 +1,4 @@
+import { countRows as rowsOf } from "../clip/feature-table.ts";
 import { InputError } from "../tensor/errors.ts";
 import {
   arange,
@@ -171,6 +172,8 @@ export async function featureSearch(
     async ranks(queries, targets) {
       if (targets.length !== rowsOf(queries, dim) || targets.some((list) => list.length === 0))
         throw new InputError(`${rowsOf(queries, dim)} queries need a list of targets each, with one or more in it`);
+      const none = targets.flat().find((row) => !(Number.isInteger(row) && row >= 0 && row < count));
+      if (none !== undefined) throw new InputError(`target ${none} is not one of ${count} features`);
       const ranks = new Int32Array(targets.length).fill(1);
       await inBatches(queries, async (batch, from, to) => {
         const scores = blocks.map(({ rows }) => scored(batch, rows));
@@ -224,10 +227,4 @@ function tableOf(lists: readonly (readonly number[])[], start: number): Tensor {
     return target === undefined ? -1 : target - start;
   });
   return tensor(rows, [lists.length, width]);
-}
-
-function rowsOf(features: Float32Array, dim: number): number {
-  const rows = features.length / dim;
-  if (!Number.isInteger(rows)) throw new InputError(`${features.length} numbers are not features of ${dim} each`);
-  return rows;
 }

@@ -32,6 +32,8 @@ import { COOP_RECIPE, epochBatches } from "./schedule.ts";
 
 /** What can be fitted: pure functions of a tree of parameters P. */
 export interface Learner<P> {
+  /** Labels are checked against them where there are any. */
+  readonly classNames?: readonly string[];
   /** Parameters to begin with, a function of the key. */
   init(key: Key): P;
   /** [N, K] */
@@ -121,6 +123,9 @@ export function learnerTrainer<P>(learner: Learner<P>, recipe: StepRecipe = {}):
   return {
     async fit(examples, run, { from = beginFit(learner, { ...recipe, seed: run.seed }), ...hooks } = {}) {
       const { labels } = examples;
+      const classes = learner.classNames?.length;
+      const wrong = labels.find((label) => !(label >= 0 && label < (classes ?? 2 ** 31)));
+      if (wrong !== undefined) throw new InputError(`Label ${wrong} is not one of ${classes ?? "the"} classes.`);
       const size = Math.min(batchSize, labels.length);
       const step = steps.get(size) ?? trainingStep(loss, optimizer, { name: "the CoOp step", limit });
       steps.set(size, step);

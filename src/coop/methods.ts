@@ -44,6 +44,7 @@ export function methodLearner(
   options: PromptLearnerOptions,
   handWritten: Tensor,
 ): MethodLearner {
+  if (!METHODS.includes(method)) throw new InputError(`the method is "${method}"; there are ${METHODS.join(", ")}`);
   if (method === "cocoop") {
     if (options.classSpecific) throw new InputError("CoCoOp has one context for all classes; class-specific is CoOp's");
     return conditionalPromptLearner(clip, classNames, options);

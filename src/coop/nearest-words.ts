@@ -1,3 +1,4 @@
+import { countRows } from "../clip/feature-table.ts";
 import { InputError } from "../tensor/errors.ts";
 import {
   cast,
@@ -54,8 +55,7 @@ export async function nearestTokens(
 ): Promise<NearToken[][]> {
   const dim = table[0].shape[1];
   const count = table.reduce((rows, block) => rows + block.shape[0], 0);
-  const total = queries.length / dim;
-  if (!Number.isInteger(total)) throw new InputError(`${queries.length} numbers are not vectors of ${dim} each`);
+  const total = countRows(queries, dim);
   if (!Number.isInteger(k) || k < 1 || k > count)
     throw new InputError(`${k} nearest of ${count} tokens cannot be found; ask for 1 to ${count}`);
 

@@ -1,4 +1,6 @@
+import { countRows } from "../clip/feature-table.ts";
 import type { Clip } from "../clip/index.ts";
+import { InputError } from "../tensor/errors.ts";
 import { compile, free, l2Normalize, matmul, type Tensor, tensor } from "../tensor/index.ts";
 import { type Change, compareRankings, type Ranking, rankLabels } from "./ranking.ts";
 
@@ -28,7 +30,11 @@ export async function answersTo(
   classes: Float32Array,
 ): Promise<Answers> {
   const width = clip.config.embedDim;
-  const [total, count] = [labels.length, classes.length / width];
+  const [total, count] = [labels.length, countRows(classes, width)];
+  if (countRows(images, width) !== total)
+    throw new InputError(`answersTo: there are ${total} labels for ${images.length / width} pictures`);
+  const wrong = Array.from(labels).find((label) => !(label >= 0 && label < count));
+  if (wrong !== undefined) throw new InputError(`answersTo: label ${wrong} is not one of ${count} classes`);
   const texts = tensor(classes, [count, width]);
   const compare = compile((x: Tensor, y: Tensor) => matmul(l2Normalize(x), y, { transposeB: true }));
   const cosines = new Float32Array(total * count);

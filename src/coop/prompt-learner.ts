@@ -1,6 +1,7 @@
 import { type Clip, embedTokens, encodeImage, similarityLogits } from "../clip/index.ts";
-import { InputError } from "../tensor/errors.ts";
+import { InputError, ShapeError } from "../tensor/errors.ts";
 import { broadcastTo, crossEntropy, type Key, normal, reshape, type Tensor, tensor } from "../tensor/index.ts";
+import { sameShape, showShape } from "../tensor/shape.ts";
 import { layoutPrompts, type Position } from "./prompt.ts";
 import { blockedEncoder, classesPerBlock } from "./prompt-blocks.ts";
 
@@ -94,7 +95,11 @@ export function promptLearner(
         ? broadcastTo(embedTokens(frozen.text, tensor(Int32Array.from(initWords))), shape)
         : normal(key, shape, { std: INIT_STD }),
     }),
-    textFeatures: ({ context }) => encode(reshape(context, [-1, width])),
+    textFeatures: ({ context }) => {
+      if (!sameShape(context.shape, shape))
+        throw new ShapeError(`the context is ${showShape(context.shape)}; this learner's is ${showShape(shape)}`);
+      return encode(reshape(context, [-1, width]));
+    },
     logits: (params, batch) =>
       similarityLogits(batchFeatures(clip, batch), learner.textFeatures(params), frozen.logitScale),
     loss: (params, batch) => crossEntropy(learner.logits(params, batch), batch.labels),
@@ -107,5 +112,9 @@ export function promptLearner(
 export function batchFeatures({ params, config }: Clip, { features, images }: Omit<PromptBatch, "labels">): Tensor {
   const seen = features ?? (images && encodeImage(params.vision, config, images));
   if (!seen) throw new InputError("a batch needs features [N, E] or images [N, 3, R, R]");
+  if (seen.rank !== 2 || seen.shape[1] !== config.embedDim)
+    throw new ShapeError(
+      `a batch: the features are ${showShape(seen.shape)}; this model's are [N, ${config.embedDim}]`,
+    );
   return seen;
 }

@@ -28,7 +28,11 @@ export function layoutPrompts(clip: Clip, classNames: readonly string[], options
     throw new InputError(`prompt learning needs two classes or more, not ${classNames.length}`);
   const { contextTokens: m, position, classSpecific } = options;
   const { tokenizer, config } = clip;
+  if (!["end", "middle", "front"].includes(position))
+    throw new InputError(`the position is "${position}"; it is end, middle or front`);
   return classNames.map((given, k) => {
+    if (typeof given !== "string" || !given.trim())
+      throw new InputError(`class ${k} is called ${JSON.stringify(given)}; give it a name`);
     const name = given.replaceAll("_", " ");
     const words = tokenizer.encode(`${name}.`);
     const nameLength = Math.min(tokenizer.encode(name).length, words.length);

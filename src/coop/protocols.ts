@@ -60,6 +60,8 @@ export function splitBaseNew(
 ): { readonly base: ClassHalf; readonly novel: ClassHalf } {
   if (classNames.length < 4)
     throw new InputError(`base and new classes need four classes or more in all, not ${classNames.length}`);
+  const wrong = Array.from(labels).find((label) => !(label >= 0 && label < classNames.length));
+  if (wrong !== undefined) throw new InputError(`label ${wrong} is not one of ${classNames.length} classes`);
   const middle = Math.ceil(classNames.length / 2);
   const half = (from: number, to: number): ClassHalf => {
     const rows = Array.from(labels, (_, i) => i).filter((i) => labels[i] >= from && labels[i] < to);
@@ -103,6 +105,7 @@ export async function baseToNew({ classNames, train, test }: FeatureTask, learn:
  * @example averageBaseNew([{ base: 0.8, novel: 0.6 }, { base: 0.6, novel: 0.8 }]).harmonic // 0.7
  */
 export function averageBaseNew(results: readonly Pick<BaseNew, "base" | "novel">[]): BaseNew {
+  if (results.length === 0) throw new InputError("averageBaseNew: there is no result to average");
   const mean = (of: "base" | "novel") => results.reduce((sum, result) => sum + result[of], 0) / results.length;
   const [base, novel] = [mean("base"), mean("novel")];
   return { base, novel, harmonic: harmonicMean(base, novel) };

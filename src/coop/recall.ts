@@ -1,3 +1,4 @@
+import { countRows } from "../clip/feature-table.ts";
 import { InputError } from "../tensor/errors.ts";
 import { featureSearch } from "./feature-search.ts";
 
@@ -52,7 +53,9 @@ export async function captionRecall(
   imageOf: ArrayLike<number>,
   { dim, at = RECALL_AT }: { readonly dim: number; readonly at?: readonly number[] },
 ): Promise<CaptionRecall> {
-  const captionsOf = Array.from({ length: images.length / dim }, (): number[] => []);
+  if (countRows(captions, dim) !== imageOf.length)
+    throw new InputError(`there are ${captions.length / dim} captions, but imageOf is of ${imageOf.length}`);
+  const captionsOf = Array.from({ length: countRows(images, dim) }, (): number[] => []);
   for (let caption = 0; caption < imageOf.length; caption++) {
     const own = captionsOf[imageOf[caption]];
     if (!own) throw new InputError(`caption ${caption} is of picture ${imageOf[caption]}, of ${captionsOf.length}`);

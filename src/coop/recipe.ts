@@ -1,4 +1,5 @@
 import { adamw, type Optimizer, sgd } from "../autograd/index.ts";
+import { InputError } from "../tensor/errors.ts";
 import { COOP_RECIPE } from "./schedule.ts";
 
 /** One step of training; CoOp's published values where not given. */
@@ -28,6 +29,9 @@ export interface Recipe extends StepRecipe {
  */
 export function optimizerOf(recipe: StepRecipe): Optimizer<unknown> {
   const { learningRate = COOP_RECIPE.learningRate, weightDecay = COOP_RECIPE.weightDecay } = recipe;
-  if (recipe.optimizer === "adamw") return adamw({ learningRate, weightDecay });
+  const { optimizer = "sgd" } = recipe;
+  if (!["sgd", "adamw"].includes(optimizer))
+    throw new InputError(`the optimizer is "${optimizer}"; it is sgd or adamw`);
+  if (optimizer === "adamw") return adamw({ learningRate, weightDecay });
   return sgd({ learningRate, weightDecay, momentum: recipe.momentum ?? COOP_RECIPE.momentum });
 }

@@ -69,7 +69,8 @@ export function batchesPerEpoch(count: number, batchSize: number): number {
   return Math.max(1, Math.floor(count / batchSize));
 }
 
-function checkWhole(what: string, value: number, least: number): void {
+/** Throws unless a value is a whole number, at least `least`. */
+export function checkWhole(what: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least)
     throw new InputError(`${what} must be a whole number from ${least}, not ${value}.`);
 }

@@ -8,7 +8,7 @@ import { type Plan, plan } from "./plan.ts";
 import { optionsFor, Program } from "./program.ts";
 import { matches, type Pattern, patternOf } from "./signature.ts";
 import type { Storage } from "./storage.ts";
-import { fromStorage, PLACEHOLDER, Tensor } from "./tensor.ts";
+import { fromStorage, kindOf, PLACEHOLDER, Tensor } from "./tensor.ts";
 import { forEachLeaf, isBranch, treeLeaves, treeMap } from "./tree.ts";
 import { contiguous } from "./view.ts";
 import type { Work } from "./work.ts";
@@ -93,6 +93,7 @@ export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
   options: CompileOptions = {},
 ): Compiled<Args, Result> {
+  if (typeof f !== "function") throw new CoopError(`compile: takes a function, not ${kindOf(f)}`);
   const { donate = [], name = f.name || "a compiled function", ...lowering } = options;
   /** The newest first. */
   const traces: Trace[] = [];
@@ -183,6 +184,8 @@ export function compile<Args extends unknown[], Result>(
 function checkDonated(args: readonly unknown[], positions: readonly number[], name: string): void {
   const storages = new Map<Storage, string>();
   for (const position of positions) {
+    if (!(position in args))
+      throw new CoopError(`${name}: argument ${position} is to be donated, but there are ${args.length}`);
     forEachLeaf(args[position], (leaf, path) => {
       if (!(leaf instanceof Tensor)) return;
       const where = `argument ${position}${path && `.${path}`}`;
@@ -225,7 +228,10 @@ function traceOn<Args extends unknown[]>(
     return t;
   }, args as unknown[]) as Args;
   const result = inline(() => f(...placeholders));
-  if (result instanceof Promise) throw new CoopError("a compiled function must be synchronous: read values outside it");
+  if (result instanceof Promise) {
+    result.catch(() => {});
+    throw new CoopError("a compiled function must be synchronous, not return a Promise: read values outside it");
+  }
   const roots = treeLeaves(result).filter((leaf) => leaf instanceof Tensor);
   let index = 0;
   const skeleton = treeMap((leaf: unknown) => (leaf instanceof Tensor ? new Result(index++, leaf) : leaf), result);

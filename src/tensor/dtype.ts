@@ -23,6 +23,15 @@ export const DTYPES: Readonly<Record<DType, DTypeInfo>> = {
   bool: { bytes: 4, stored: "u32", computed: "bool" },
 };
 
+/** Throws unless there is such a dtype. */
+export function checkDType(op: string, dtype: DType): void {
+  if (!Object.hasOwn(DTYPES, dtype))
+    throw new DTypeError(`${op}: no dtype is "${dtype}"; use ${Object.keys(DTYPES).join(", ")}`);
+}
+
+/** Whether an integer dtype holds a number as it is. */
+export const holds = (dtype: DType, value: number): boolean => (dtype === "i32" ? value | 0 : value >>> 0) === value;
+
 export const isFloat = (dtype: DType): boolean => dtype === "f32" || dtype === "f16";
 
 /** The common type of two operands: equal types, or f32 where one is f16. */

@@ -1,6 +1,7 @@
 import { elementwiseKernel, type Names, outermostFold, reduceKernel } from "./codegen.ts";
 import { DTYPES, type DType } from "./dtype.ts";
 import type { Finish } from "./epilogue.ts";
+import { CoopError } from "./errors.ts";
 import { buffersOf, changeExpr, costOf, type Expr, isCheap, type Load, repeats, type VirtualBuffer } from "./expr.ts";
 import { codeFor, fitting, kernelsFor, type LowerOptions, nothingLeft, packParams, pick, sourceOf } from "./kernel.ts";
 import { type Dispatch, Launches, LONGEST_EXPRESSION } from "./launch.ts";
@@ -132,7 +133,7 @@ export function lower(roots: readonly Tensor[], arguments_: ReadonlyMap<Tensor, 
     }
     if (node.op.name === "literal") return { kind: "literal", value: node.attrs.value as number, dtype: node.dtype };
     if (node.op.name === "iota") return { kind: "iota", view: contiguous(node.shape), dtype: node.dtype };
-    throw new Error(`${node.op.name} has no value here: a traced argument was used outside its function`);
+    throw new CoopError(`${node} has no value: an argument of a compiled function was read in it or used outside`);
   };
 
   const lowerReduce = (node: Tensor, input: Tensor, fold: "sum" | "max" | "min"): Expr => {

@@ -5,8 +5,8 @@ import { arange } from "./ops/basic.ts";
 import { add, cast, cos, log, maximum, mul, shiftRight, sqrt, sub } from "./ops/elementwise.ts";
 import { broadcastTo, reshape, slice } from "./ops/view.ts";
 import * as shaders from "./shaders.ts";
-import { type Shape, sizeOf } from "./shape.ts";
-import { apply, type Tensor, tensor } from "./tensor.ts";
+import { checkShape, type Shape, sizeOf } from "./shape.ts";
+import { apply, kindOf, Tensor, tensor } from "./tensor.ts";
 
 /** A key of the counter-based generator: u32 [2]. The same key always gives the same numbers. */
 export type Key = Tensor;
@@ -53,13 +53,19 @@ export function key(seed: number): Key {
   return tensor(Uint32Array.of(Math.floor(seed / 2 ** 32), seed >>> 0));
 }
 
+function wordOf(k: Key, i: number): Tensor {
+  if (!(k instanceof Tensor)) throw new CoopError(`random numbers: take a key, as key(1) makes one, not ${kindOf(k)}`);
+  return slice(k, [i], [i + 1]);
+}
+
 /**
  * Random u32 of a shape, by the Threefry generator of 20 rounds (Salmon et al., SC 2011).
  * @example bits(key(1), [2, 3]).shape // [2, 3]
  */
 export function bits(k: Key, shape: Shape): Tensor {
+  checkShape("random numbers", shape);
   const count = sizeOf(shape);
-  const half = (i: number) => broadcastTo(slice(k, [i], [i + 1]), [count]);
+  const half = (i: number) => broadcastTo(wordOf(k, i), [count]);
   return reshape(apply(THREEFRY, [arange(count, "u32"), half(0), half(1)]), shape);
 }
 
@@ -78,7 +84,9 @@ export function splitKey(k: Key, count = 2): Key[] {
  */
 export function foldIn(k: Key, data: number): Key {
   const at = (counter: number) => broadcastTo(tensor(Uint32Array.of(counter)), [1]);
-  const part = (i: number) => slice(k, [i], [i + 1]);
+  if (!Number.isSafeInteger(data) || data < 0)
+    throw new CoopError(`foldIn: the number is ${data}; it is a whole number ≥ 0`);
+  const part = (i: number) => wordOf(k, i);
   const word = (salt: number) => apply(THREEFRY, [at(data >>> 0), add(part(0), salt), part(1)]);
   return reshape(stackWords(word(0x9e3779b9), word(0x7f4a7c15)), [2]);
 }

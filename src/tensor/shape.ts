@@ -21,11 +21,10 @@ export function rowMajor(shape: Shape): number[] {
 }
 
 export function checkShape(op: string, shape: Shape): void {
-  for (const n of shape) {
-    if (!Number.isSafeInteger(n) || n < 0) {
-      throw new ShapeError(`${op}: ${showShape(shape)} is not a shape; every extent is a whole number ≥ 0`);
-    }
-  }
+  if (!Array.isArray(shape) || shape.some((n) => !Number.isSafeInteger(n) || n < 0))
+    throw new ShapeError(
+      `${op}: ${Array.isArray(shape) ? showShape(shape) : shape} is not a shape: a list of whole numbers ≥ 0`,
+    );
 }
 
 /** NumPy's rule: align at the end; extents agree or one of them is 1. */

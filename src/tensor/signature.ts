@@ -1,6 +1,6 @@
 import { CoopError } from "./errors.ts";
 import { sameShape } from "./shape.ts";
-import { Tensor } from "./tensor.ts";
+import { kindOf, Tensor } from "./tensor.ts";
 import { isBranch } from "./tree.ts";
 
 /** What the arguments of a call are made of: a trace serves every call of the same pattern. */
@@ -22,11 +22,8 @@ export function patternOf(value: unknown): Pattern {
   if (typeof value === "number") return { kind: "number" };
   if (value === null || ["string", "boolean", "undefined", "bigint"].includes(typeof value))
     return { kind: "value", value };
-  throw new CoopError(`a compiled function takes trees of tensors, numbers and plain values, not ${describe(value)}`);
+  throw new CoopError(`a compiled function takes trees of tensors, numbers and plain values, not ${kindOf(value)}`);
 }
-
-const describe = (value: unknown): string =>
-  typeof value === "object" && value ? `a ${value.constructor?.name ?? "object"}` : `a ${typeof value}`;
 
 /** Whether a value has a pattern; its tensors and numbers are then appended in the order of `treeLeaves`. */
 export function matches(pattern: Pattern, value: unknown, tensors: Tensor[], numbers: number[]): boolean {

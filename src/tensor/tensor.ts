@@ -1,4 +1,4 @@
-import { type DType, type HostArray, isFloat, toBytes } from "./dtype.ts";
+import { checkDType, type DType, type HostArray, holds, isFloat, toBytes } from "./dtype.ts";
 import { CoopError, DonatedError, DTypeError, ShapeError } from "./errors.ts";
 import { evaluate, readStorage } from "./evaluate.ts";
 import { type Attrs, type Aval, defineOp, type Op } from "./op.ts";
@@ -95,12 +95,29 @@ export type TensorLike = Tensor | number;
  * @param attrs whatever else the op wants to know, as plain JSON data
  */
 export function apply(op: Op, inputs: readonly Tensor[], attrs: Attrs = {}): Tensor {
+  expectTensors(op.name, ...inputs);
   for (const input of inputs) input.storage?.assertUsable(`${op.name}(…)`);
   const { shape, dtype } = op.result(inputs, attrs);
   const node = new Tensor(op, inputs, attrs, shape, dtype);
   if (capturing) noteSite(node);
   return node;
 }
+
+/** Throws unless these are tensors. */
+export function expectTensors(op: string, ...inputs: readonly unknown[]): void {
+  for (const input of inputs)
+    if (!(input instanceof Tensor)) throw new CoopError(`${op}: takes tensors, not ${kindOf(input)}`);
+}
+
+/** What a value is, for messages. */
+export const kindOf = (value: unknown): string =>
+  value == null
+    ? `${value}`
+    : Array.isArray(value)
+      ? "a list"
+      : typeof value === "object"
+        ? `a ${value.constructor?.name ?? "object"}`
+        : `a ${typeof value}`;
 
 const leaf = (name: string, reference?: Op["reference"]): Op =>
   defineOp({
@@ -143,6 +160,12 @@ export function tensor(values: Nested | HostArray, shape?: Shape, dtype?: DType)
     );
   }
   const type = dtype ?? dtypeOf(values);
+  checkDType("tensor", type);
+  if ((type === "i32" || type === "u32") && !(typed && dtype === undefined)) {
+    const wrong = Array.from(flat, Number).find((value) => !holds(type, value));
+    if (wrong !== undefined)
+      throw new DTypeError(`tensor: ${wrong} is no ${type}; round or clip it, or use another dtype`);
+  }
   return new Tensor(
     SOURCE,
     [],
@@ -185,13 +208,21 @@ function nestedShape(values: Nested): number[] {
 }
 
 const flatten = (values: Nested): (number | boolean)[] =>
-  Array.isArray(values) ? (values as Nested[]).flatMap(flatten) : [values as number | boolean];
+  Array.isArray(values) ? (values as Nested[]).flatMap(flatten) : [leafOf(values)];
 
-/** A number as a node of the other operand's dtype. */
-export function literal(value: number, dtype: DType): Tensor {
-  if (!isFloat(dtype) && dtype !== "bool" && !Number.isInteger(value)) {
-    throw new DTypeError(`${value} is not a whole number, and the other operand is ${dtype}; cast it to "f32" first`);
-  }
+function leafOf(value: unknown): number | boolean {
+  if (typeof value === "number" || typeof value === "boolean") return value;
+  throw new DTypeError(
+    `tensor: takes numbers and booleans, not ${typeof value === "string" ? JSON.stringify(value) : kindOf(value)}`,
+  );
+}
+
+/** A number as a node of the dtype of the operand beside it. */
+export function literal(op: string, value: number, dtype: DType): Tensor {
+  checkDType(op, dtype);
+  if (typeof value !== "number") throw new CoopError(`${op}: takes tensors and numbers, not ${kindOf(value)}`);
+  if (!isFloat(dtype) && dtype !== "bool" && !holds(dtype, value))
+    throw new DTypeError(`${op}: ${value} is no ${dtype}; cast the tensor to "f32" first`);
   return new Tensor(LITERAL, [], { shape: [], dtype, value }, [], dtype);
 }
 

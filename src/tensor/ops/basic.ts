@@ -11,7 +11,7 @@ import { broadcastTo } from "./view.ts";
  */
 export function full(shape: Shape, value: number, dtype: DType = "f32"): Tensor {
   checkShape("full", shape);
-  return broadcastTo(literal(value, dtype), shape);
+  return broadcastTo(literal("full", value, dtype), shape);
 }
 
 /**
@@ -47,18 +47,13 @@ export function arange(n: number, dtype: DType = "i32"): Tensor {
  * @param others tensors of any dtype that take part in the broadcast only
  */
 export function align(op: string, a: TensorLike, b: TensorLike, ...others: Tensor[]): [Tensor, Tensor] {
-  if (!(a instanceof Tensor) && !(typeof a === "number")) throw notOperand(op, a);
-  if (!(b instanceof Tensor) && !(typeof b === "number")) throw notOperand(op, b);
   const near = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : "f32";
-  const x = typeof a === "number" ? literal(a, near) : a;
-  const y = typeof b === "number" ? literal(b, near) : b;
+  const x = a instanceof Tensor ? a : literal(op, a, near);
+  const y = b instanceof Tensor ? b : literal(op, b, near);
   const dtype = promote(op, x.dtype, y.dtype);
   const shape = broadcastShapes(op, x.shape, y.shape, ...others.map((o) => o.shape));
   return [broadcastTo(cast(x, dtype), shape), broadcastTo(cast(y, dtype), shape)];
 }
-
-const notOperand = (op: string, value: unknown) =>
-  new ShapeError(`${op}: takes tensors and numbers, not ${value === null ? "null" : typeof value}`);
 
 /** Throws unless `x` has one of the given ranks. */
 export function expectRank(op: string, x: Tensor, ...ranks: number[]): void {

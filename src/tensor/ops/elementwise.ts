@@ -1,7 +1,7 @@
-import { type DType, isFloat } from "../dtype.ts";
+import { checkDType, type DType, isFloat } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
 import { defineOp, type Op, type VjpCall } from "../op.ts";
-import { apply, type Tensor, type TensorLike } from "../tensor.ts";
+import { apply, expectTensors, type Tensor, type TensorLike } from "../tensor.ts";
 import { align, full } from "./basic.ts";
 
 type Rule = (g: Tensor, inputs: readonly Tensor[], output: Tensor) => Tensor;
@@ -412,11 +412,7 @@ export const shiftRight = binary("shiftRight", {
 
 const WHERE = defineOp({
   name: "where",
-  result: ([condition, a]) => {
-    if (condition.dtype !== "bool")
-      throw new DTypeError(`where: the condition is ${condition.dtype}, not bool; compare it with something first`);
-    return { shape: a.shape, dtype: a.dtype };
-  },
+  result: ([, { shape, dtype }]) => ({ shape, dtype }),
   reference: ([condition, a, b]) => a.data.map((v, i) => (condition.data[i] ? v : b.data[i])),
   vjp: ({ g, wrt, inputs: [condition] }) => (wrt === 1 ? where(condition, g, 0) : where(condition, 0, g)),
   run: { kind: "expression", wgsl: ([condition, a, b]) => `select(${b}, ${a}, ${condition})` },
@@ -427,13 +423,19 @@ const WHERE = defineOp({
  * @example where(tensor([true, false]), tensor([1, 2]), 0) // [1, 0]
  */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  expectTensors("where", condition);
+  if (condition.dtype !== "bool")
+    throw new DTypeError(`where: the condition is ${condition.dtype}, not bool; compare it with something first`);
   const [x, y] = align("where", a, b, condition);
   return apply(WHERE, [align("where", condition, full(x.shape, 1, "bool"))[0], x, y]);
 }
 
 const CAST = defineOp({
   name: "cast",
-  result: ([x], attrs) => ({ shape: x.shape, dtype: attrs.dtype as DType }),
+  result: ([x], attrs) => {
+    checkDType("cast", attrs.dtype as DType);
+    return { shape: x.shape, dtype: attrs.dtype as DType };
+  },
   reference: ([x], attrs) => {
     if (isFloat(attrs.dtype as DType)) return x.data.slice();
     if (attrs.dtype === "bool") return x.data.map((v) => (v ? 1 : 0));

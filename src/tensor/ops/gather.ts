@@ -3,8 +3,8 @@ import { DTYPES, isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import * as shaders from "../shaders.ts";
-import { type Shape, showShape, sizeOf } from "../shape.ts";
-import { apply, type Tensor, tensor } from "../tensor.ts";
+import { checkShape, type Shape, showShape, sizeOf } from "../shape.ts";
+import { apply, expectTensors, type Tensor, tensor } from "../tensor.ts";
 import { arange, expectFloat } from "./basic.ts";
 import { add, cast, equal, mul } from "./elementwise.ts";
 import { custom, reshape, slice } from "./view.ts";
@@ -67,6 +67,7 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
  * @example gatherElements(tensor([[1, 2], [3, 4]]), tensor(Int32Array.of(1, 0), [2, 1])) // [2, 3]
  */
 export function gatherElements(x: Tensor, at: Tensor): Tensor {
+  expectIndices("gatherElements", at);
   const [rows, width] = x.shape;
   if (x.rank !== 2 || at.rank !== 2 || at.shape[0] !== rows)
     throw new ShapeError(
@@ -127,6 +128,7 @@ export function scatterAdd(updates: Tensor, indices: Tensor, rows: number): Tens
       `scatterAdd: updates ${showShape(updates.shape)} do not begin with the shape of the indices ${showShape(indices.shape)}`,
     );
   }
+  checkShape("scatterAdd", [rows]);
   return apply(SCATTER_ADD, [updates, indices], { rows });
 }
 
@@ -148,6 +150,7 @@ export interface RowIndex {
  * @example rowIndex(Int32Array.of(1, -1), 2).starts // [0, 0, 1]
  */
 export function rowIndex(index: Int32Array, rows: number): RowIndex {
+  checkShape("rowIndex", [rows]);
   const starts = new Int32Array(rows + 1);
   for (const row of index) if (row >= 0 && row < rows) starts[row + 1]++;
   for (let row = 0; row < rows; row++) starts[row + 1] += starts[row];
@@ -210,6 +213,7 @@ export function gatherRows(table: Tensor, { index, places, starts }: RowIndex): 
 }
 
 function expectIndices(op: string, indices: Tensor): void {
+  expectTensors(op, indices);
   if (indices.dtype !== "i32" && indices.dtype !== "u32") {
     throw new DTypeError(`${op}: indices are i32 or u32, not ${indices.dtype}`);
   }
@@ -223,6 +227,7 @@ function expectIndices(op: string, indices: Tensor): void {
  */
 export function oneHot(indices: Tensor, count: number): Tensor {
   expectIndices("oneHot", indices);
+  checkShape("oneHot", [count]);
   return cast(equal(reshape(indices, [...indices.shape, 1]), arange(count, indices.dtype)), "f32");
 }
 

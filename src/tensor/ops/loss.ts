@@ -1,6 +1,6 @@
 import { gridFor } from "../codegen.ts";
 import { isFloat } from "../dtype.ts";
-import { DTypeError, ShapeError } from "../errors.ts";
+import { CoopError, DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, defineOp } from "../op.ts";
 import * as shaders from "../shaders.ts";
 import { sameShape, showShape } from "../shape.ts";
@@ -77,6 +77,9 @@ export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntro
   }
   if (isFloat(labels.dtype) || labels.dtype === "bool")
     throw new DTypeError(`crossEntropy: labels are i32 class numbers, not ${labels.dtype}`);
+  const { labelSmoothing: smoothing = 0 } = options;
+  if (!(smoothing >= 0 && smoothing <= 1))
+    throw new CoopError(`crossEntropy: labelSmoothing is ${smoothing}; it is 0 to 1`);
   const x = cast(logits, "f32");
-  return mean(apply(CROSS_ENTROPY, [x, labels, logSumExp(x)], { smoothing: options.labelSmoothing ?? 0 }));
+  return mean(apply(CROSS_ENTROPY, [x, labels, logSumExp(x)], { smoothing }));
 }

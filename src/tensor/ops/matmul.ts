@@ -4,7 +4,7 @@ import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, type Aval, defineOp, type Kernel, type KernelCall, type Op, type Values } from "../op.ts";
 import * as shaders from "../shaders.ts";
 import { broadcastShapes, type Shape, showShape, sizeOf } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply, expectTensors, type Tensor } from "../tensor.ts";
 import { add, cast, mul } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
 import { broadcastTo, reshape, swapAxes } from "./view.ts";
@@ -220,6 +220,7 @@ export interface MatmulOptions {
  * @example matmul(tensor([[1, 2], [3, 4]]), tensor([1, 10])) // [21, 43]
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  expectTensors("matmul", a, b);
   if (a.rank === 0 || b.rank === 0)
     throw new ShapeError(
       `matmul: takes tensors of rank 1 and more, not ${showShape(a.shape)} and ${showShape(b.shape)}`,
@@ -243,7 +244,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
       n,
     ]);
   }
-  const batch = broadcastShapes("matmul", left.shape.slice(0, -2), right.shape.slice(0, -2));
+  const batch = broadcastShapes("matmul, axes before the last two", left.shape.slice(0, -2), right.shape.slice(0, -2));
   const flat = batch.length > MAX_BATCH_AXES ? [sizeOf(batch)] : batch;
   const x = reshape(broadcastTo(left, [...batch, m, k]), [...flat, m, k]);
   const y = reshape(broadcastTo(right, [...batch, k, n]), [...flat, k, n]);
@@ -266,6 +267,10 @@ const squeezeAxis = (x: Tensor, axis: number): Tensor =>
  * @example linear(tensor([[1, 2]]), tensor([[3, 4], [5, 6]]), tensor([0.5, 0])) // [11.5, 17]
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  if (x.shape.at(-1) !== weight.shape.at(-1))
+    throw new ShapeError(
+      `linear: the weight ${showShape(weight.shape)} takes ${weight.shape.at(-1)} numbers; x is ${showShape(x.shape)}`,
+    );
   const y = matmul(x, weight, { transposeB: true });
   return bias ? add(y, bias) : y;
 }

@@ -148,7 +148,7 @@ const LAYER_NORM: Op = defineOp({
  */
 export function standardize(x: Tensor, epsilon = 1e-5): Tensor {
   expectFloat("standardize", x);
-  if (x.rank === 0) throw new ShapeError("standardize: takes a tensor of rank 1 and more");
+  if (x.rank === 0) throw new ShapeError("standardize: takes a tensor of rank 1 and more, not []");
   return x.size === 0 ? x : apply(STANDARDIZE, [x], { epsilon });
 }
 

@@ -178,13 +178,15 @@ export function topK(x: Tensor, k: number): TopK {
  * The indices of `topK` (i32) alone.
  * @example topKIndices(tensor([1, 5, 2]), 2) // [1, 2]
  */
-export function topKIndices(x: Tensor, k: number): Tensor {
+export const topKIndices = (x: Tensor, k: number): Tensor => chosen("topKIndices", x, k);
+
+function chosen(op: string, x: Tensor, k: number): Tensor {
   const width: number | undefined = (x.shape as Shape)[x.rank - 1];
   if (width === undefined || !Number.isInteger(k) || k < 1 || k > width) {
-    throw new ShapeError(`topKIndices: k = ${k} of ${showShape(x.shape)}; k is 1 to the last extent`);
+    throw new ShapeError(`${op}: ${k} of ${showShape(x.shape)} cannot be chosen; 1 to the last extent can`);
   }
-  if (k > LARGEST_K) throw new ShapeError(`topKIndices: k = ${k} is too many; k is ${LARGEST_K} at most`);
-  if (x.dtype === "bool") throw new DTypeError("topKIndices: takes numbers, not bool");
+  if (k > LARGEST_K) throw new ShapeError(`${op}: k = ${k} is too many; k is ${LARGEST_K} at most`);
+  if (x.dtype === "bool") throw new DTypeError(`${op}: takes numbers, not bool`);
   const shape = [...x.shape.slice(0, -1), k];
   return reshape(largest(reshape(x, [rowsOf(x), width]), k), shape);
 }
@@ -198,7 +200,7 @@ export function topKIndices(x: Tensor, k: number): Tensor {
 export function argmax(x: Tensor, axis = -1): Tensor {
   const at = normalizeAxis("argmax", axis, x.rank);
   const moved = at === x.rank - 1 ? x : swapAxes(x, at, -1);
-  const index = topKIndices(moved, 1);
+  const index = chosen("argmax", moved, 1);
   return reshape(
     at === x.rank - 1 ? index : swapAxes(index, at, -1),
     x.shape.filter((_, i) => i !== at),

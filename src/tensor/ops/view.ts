@@ -1,3 +1,4 @@
+import { promote } from "../dtype.ts";
 import { ShapeError } from "../errors.ts";
 import { defineOp, type Op } from "../op.ts";
 import {
@@ -166,7 +167,9 @@ const SLICE = defineOp({
  */
 export function slice(x: Tensor, starts: readonly number[], ends: readonly (number | undefined)[] = []): Tensor {
   if (starts.length > x.rank || ends.length > x.rank)
-    throw new ShapeError(`slice: more positions than axes of ${showShape(x.shape)}`);
+    throw new ShapeError(
+      `slice: ${Math.max(starts.length, ends.length)} positions are more than the axes of ${showShape(x.shape)}`,
+    );
   const from = x.shape.map((n, i) => ((starts[i] ?? 0) < 0 ? n + starts[i] : (starts[i] ?? 0)));
   const to = x.shape.map((n, i) => ((ends[i] ?? n) < 0 ? n + ends[i]! : (ends[i] ?? n)));
   x.shape.forEach((n, i) => {
@@ -215,7 +218,11 @@ const PAD = defineOp({
  * @example pad(tensor([1, 2]), [[1, 2]]) // [0, 1, 2, 0, 0]
  */
 export function pad(x: Tensor, widths: readonly (readonly [number, number] | readonly number[])[]): Tensor {
-  if (widths.length !== x.rank || widths.flat().some((w) => !Number.isInteger(w) || w < 0)) {
+  if (
+    widths.length !== x.rank ||
+    widths.some((w) => w.length !== 2) ||
+    widths.flat().some((w) => !Number.isInteger(w) || w < 0)
+  ) {
     throw new ShapeError(
       `pad: ${JSON.stringify(widths)} does not give two widths ≥ 0 for each axis of ${showShape(x.shape)}`,
     );
@@ -253,16 +260,19 @@ export const flip = (x: Tensor, axes: readonly number[]): Tensor =>
  * @throws ShapeError where they differ elsewhere, or there is none
  * @example concat([tensor([1, 2]), tensor([3])]) // [1, 2, 3]
  */
-export function concat(parts: readonly Tensor[], axis = 0): Tensor {
-  if (parts.length === 0) throw new ShapeError("concat: takes at least one tensor");
-  const at = normalizeAxis("concat", axis, parts[0].rank);
+export const concat = (parts: readonly Tensor[], axis = 0): Tensor => join("concat", parts, axis);
+
+function join(op: string, parts: readonly Tensor[], axis: number): Tensor {
+  if (parts.length === 0) throw new ShapeError(`${op}: takes at least one tensor`);
+  const at = normalizeAxis(op, axis, parts[0].rank);
   const total = parts.reduce((n, p) => n + p.shape[at], 0);
   let before = 0;
   return parts
     .map((part) => {
       if (part.rank !== parts[0].rank || part.shape.some((n, i) => i !== at && n !== parts[0].shape[i])) {
-        throw new ShapeError(`concat: ${parts.map((p) => showShape(p.shape)).join(", ")} differ outside axis ${at}`);
+        throw new ShapeError(`${op}: ${parts.map((p) => showShape(p.shape)).join(", ")} differ outside axis ${at}`);
       }
+      promote(op, parts[0].dtype, part.dtype);
       const after = total - before - part.shape[at];
       const padded = pad(
         part,
@@ -279,7 +289,8 @@ export function concat(parts: readonly Tensor[], axis = 0): Tensor {
  * @example stack([tensor([1, 2]), tensor([3, 4])], 1) // [1, 3, 2, 4]
  */
 export const stack = (parts: readonly Tensor[], axis = 0): Tensor =>
-  concat(
+  join(
+    "stack",
     parts.map((p) => expandDims(p, axis)),
     axis,
   );
@@ -323,8 +334,8 @@ export function squeeze(x: Tensor, axis?: number): Tensor {
 export function split(x: Tensor, parts: number, axis = 0): Tensor[] {
   const at = normalizeAxis("split", axis, x.rank);
   const width = x.shape[at] / parts;
-  if (!Number.isInteger(width))
-    throw new ShapeError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${parts}`);
+  if (!Number.isInteger(width) || !Number.isInteger(parts) || parts < 1)
+    throw new ShapeError(`split: axis ${axis} of ${showShape(x.shape)} does not divide into ${parts} equal parts`);
   return Array.from({ length: parts }, (_, p) =>
     slice(
       x,

@@ -149,9 +149,11 @@ export function unfold(x: Tensor, size: readonly [number, number], options: Wind
  */
 export function avgPool2d(x: Tensor, size: number, options: WindowOptions = {}): Tensor {
   expectRank("avgPool2d", x, 4);
+  expectFloat("avgPool2d", x);
   const [n, c, height, width] = x.shape;
   const { stride = size, padding = 0 } = options;
+  const attrs = windowAttrs("avgPool2d", x.shape, size, size, { stride, padding });
   if (stride === size && padding === 0 && height % size === 0 && width % size === 0 && height * width > 0)
     return mean(reshape(x, [n, c, height / size, size, width / size, size]), [3, 5]); // just another way to read it
-  return mean(unfold(x, [size, size], { stride: size, ...options }), [2, 3]);
+  return mean(apply(UNFOLD, [x], attrs), [2, 3]);
 }
