@@ -31,7 +31,7 @@ async function photograph(file: string, seed: number): Promise<void> {
     random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
     const [x, y] = [(Math.floor(i / 3) % width) / width, Math.floor(i / 3 / width) / height];
     const shade = [x, y, (x + y) / 2][(i + seed) % 3];
-    pixels[i] = 20 + 180 * shade + (random >>> 28) + 8 * Math.sin(40 * (x + seed) * (y + 1));
+    pixels[i] = 20 + 180 * shade + (random >>> 27) + 8 * Math.sin(40 * (x + seed) * (y + 1));
   }
   await sharp(pixels, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 88 })

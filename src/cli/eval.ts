@@ -25,8 +25,7 @@ learned ones where the prompt has one context for all.`,
     const { classNames } = folder;
     const template = input.text("template") ?? templateFor(dir);
     const written = await encodeClasses(clip, classNames, [template]);
-    const { examples, notes } = await encodeItems(clip, folder.root, folder.test, "held-out pictures");
-    for (const note of notes) console.error(note);
+    const { examples } = await encodeItems(clip, folder.root, folder.test, "held-out pictures");
     const { features: images, labels } = examples;
     const zeroShot = await confusionOf(clip, images, labels, written);
     const answers = largestOfRows(await probabilities(classNames, images), classNames.length);

@@ -16,7 +16,7 @@ export interface EncodedItems extends UsedPictures {
 }
 
 /**
- * Features of labelled pictures below `root`. Files that cannot be read are left out, and the notes name them.
+ * Features of labelled pictures below `root`. Files that cannot be read are left out; it says on stderr which.
  *
  * @param name what the pictures are, for the progress and for messages: "held-out"
  * @throws InputError where there are pictures and none can be read
@@ -41,11 +41,13 @@ export async function encodeItems(
   const lost = new Set(items.map(({ className }) => className).filter((className) => !left.has(className)));
   const none = lost.size > 0 ? ` None is left of ${quoted([...lost])}.` : "";
   const files = refused.size === 1 ? "1 file" : `${refused.size} files`;
+  const notes = refused.size > 0 ? [`${files} of the ${name} left out: ${why}${none}`] : [];
+  for (const note of notes) console.error(note);
   return {
     name,
     items: there,
     hashes: new Map(there.map((item) => [item.path, hashOf.get(pathOf(item))!])),
     examples: { features, labels: Int32Array.from(there, ({ label }) => label) },
-    notes: refused.size > 0 ? [`${files} of the ${name} left out: ${why}${none}`] : [],
+    notes,
   };
 }

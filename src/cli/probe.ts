@@ -73,8 +73,7 @@ async function runProbe(input: Input): Promise<number> {
   const clip = await openModel(input.text("model"));
   for (const note of [...first.folder.notes, ...fewerShots(classNames, first.picked.train, shots)]) console.error(note);
   const written = await classFeatures(clip, classNames, [template]);
-  const { draws, examplesOf, notes } = await encoded(clip, drawn, input.has("normalize"));
-  for (const note of notes) console.error(note);
+  const { draws, examplesOf } = await encoded(clip, drawn, input.has("normalize"));
 
   const bar = progress("probe", seeds.length * (given === undefined ? C_TRIALS : 1));
   let fits = 0;
@@ -125,7 +124,7 @@ async function runProbe(input: Input): Promise<number> {
 async function encoded(clip: Clip, drawn: readonly Draw[], normalize: boolean) {
   const used = drawn.flatMap(({ folder, picked }) => [...picked.train, ...picked.val, ...folder.test]);
   const unique = [...new Map(used.map((item) => [item.path, item])).values()];
-  const { examples, items, hashes, notes } = await encodeItems(clip, drawn[0].folder.root, unique, "pictures");
+  const { examples, items, hashes } = await encodeItems(clip, drawn[0].folder.root, unique, "pictures");
   const rowOf = new Map(items.map(({ path }, row) => [path, row]));
   const there = (some: readonly Item[]) => some.filter(({ path }) => rowOf.has(path));
   const draws = drawn.map(({ folder, picked, ...rest }): Draw => {
@@ -139,6 +138,7 @@ async function encoded(clip: Clip, drawn: readonly Draw[], normalize: boolean) {
       { name: "held-out pictures", items: folder.test, hashes },
     ]),
   );
+  for (const note of new Set(twice)) console.error(note);
   const width = clip.config.embedDim;
   const examplesOf = (wanted: readonly Item[]): Examples => {
     const rows = new Float32Array(wanted.length * width);
@@ -152,5 +152,5 @@ async function encoded(clip: Clip, drawn: readonly Draw[], normalize: boolean) {
     });
     return { features: rows, labels: Int32Array.from(wanted, ({ label }) => label) };
   };
-  return { draws, examplesOf, notes: [...notes, ...new Set(twice)] };
+  return { draws, examplesOf };
 }

@@ -49,7 +49,7 @@ export interface Session {
   readonly handWritten: Float32Array;
   /** What is known of the adapter and the software. */
   readonly device: string;
-  /** Features of pictures; says on stderr which cannot be read. */
+  /** `encodeItems`, each list once. */
   readonly encode: (folder: Folder, items: readonly Item[], name: string) => Promise<EncodedItems>;
   /** The command, as the run's files tell it. */
   readonly command: readonly string[];

@@ -110,7 +110,6 @@ async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Pr
   const encode = async ({ root }: Folder, items: readonly Item[], name: string): Promise<EncodedItems> => {
     const list = [name, ...pathsOf(root, items)].join("\n");
     const encoded = known.get(list) ?? (await encodeItems(clip, root, items, name));
-    if (!known.has(list)) for (const note of encoded.notes) console.error(note);
     known.set(list, encoded);
     return encoded;
   };

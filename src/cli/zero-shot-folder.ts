@@ -34,7 +34,6 @@ export async function evaluateFolder(
 
   const features = await encodeClasses(clip, labels, templates);
   const { examples, ...found } = await encodeItems(clip, folder.root, folder.items, "pictures");
-  for (const note of found.notes) console.error(note);
   const right = examples.labels;
   const ranking = await rankPictures(clip, examples.features, right, features);
   clip.free();
