@@ -167,7 +167,8 @@ test("what leaves nothing to learn or to test is refused by name", async (t) => 
     await tree(t, ["cat/1.png", "cat/2.png", "dog/"]),
     /"cat" is the only class with pictures, "dog" without/,
   );
-  await refuses(await tree(t, ["cat/a.txt", "dog/"]), /none of its 2 folders holds a picture .*"cat", "dog"/);
+  await refuses(await tree(t, ["cat/a.txt", "dog/"]), /no picture \(png, .*\) of "cat", "dog"/);
+  await assert.rejects(readLabelled(await tree(t, ["cat/a.txt", "dog/"])), /no picture \(png, .*\) of "cat", "dog"/);
   await refuses(await tree(t, ["cat/1.png", "dog/1.png"]), /only one picture of "cat", "dog"/);
   await refuses(await tree(t, ["t_shirt/1.png", "t shirt/1.png"]), /"t shirt", "t_shirt" mean the same name/);
   await refuses(await tree(t, ["Cat/1.png", "cat/1.png"]), /mean the same name, "cat"/);
@@ -205,17 +206,18 @@ test("flat: class folders without pictures are left out, one picture is learned 
 test("split: a class without pictures to learn from is left out of the test too; an empty one there is said", async (t) => {
   const dir = await tree(t, [
     ...["ant", "bee", "cat"].flatMap((name) => numbered(`train/${name}`, 2)),
-    ...["train/dog/", "train/eel/", "test/ant/", "test/fox/"],
+    ...["train/dog/", "train/eel/", "test/ant/", "test/fox/", "val/ant/"],
     ...["bee", "cat", "dog"].flatMap((name) => numbered(`test/${name}`, 1)),
   ]);
-  const { classNames, test, notes } = await readFolder(dir);
-  assert.deepEqual(classNames, ["ant", "bee", "cat"]);
+  const { classNames, val, test, notes } = await readFolder(dir);
+  assert.deepEqual([classNames, val], [["ant", "bee", "cat"], []]);
   assert.deepEqual(
     test.map(({ className }) => className),
     ["bee", "cat"],
   );
   assert.deepEqual(notes, [
     'No picture of "dog", "eel": left out of the classes.',
+    '"val" has no pictures of "ant", "bee", "cat".',
     '"test" has pictures of "dog", but "train" has none: left out.',
     '"test" has no pictures of "ant".',
   ]);

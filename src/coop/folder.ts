@@ -95,8 +95,8 @@ export interface ClassFolder {
 }
 
 /**
- * The classes in one folder ("" or a split's), each with at least one picture and a name of its own, and the names of the
- * folders that hold no picture.
+ * The classes in one folder ("" or a split's), none or more, each with at least one picture and a name of its own, and the
+ * names of the folders that hold no picture.
  */
 export async function readClasses(
   walk: Walk,
@@ -118,10 +118,6 @@ export async function readClasses(
     all.push({ name: folder.replaceAll("_", " "), paths, folder });
   }
   const classes = all.filter(({ paths }) => paths.length > 0);
-  if (classes.length === 0)
-    throw new InputError(
-      `${where}: none of its ${count(folders.length, "folder")} holds a picture (png, jpg, webp, gif, bmp, tif, avif): ${quoted(folders)}. Put the pictures of each class into its folder.`,
-    );
   const firstOf = new Map<string, string>();
   for (const { name, folder } of classes) {
     const spoken = sameName(name);
@@ -170,8 +166,10 @@ async function readSplits(walk: Walk, splits: Map<Split, string>, dir: string, n
     const missing = byLabel.filter(({ paths }) => paths.length === 0).map(({ name }) => name);
     if (missing.length > 0) notes.push(`"${folder}" has no pictures of ${quoted(missing)}.`);
     items[split] = toItems(byLabel, classNames);
-    if (items[split].length === 0)
-      throw new InputError(`${oneLine(`${dir}/${folder}`)}: no picture of a class of "${splits.get("train")}".`);
+    if (items.test.length === 0 && split === "test")
+      throw new InputError(
+        `${oneLine(`${dir}/${folder}`)}: no picture of a class of "${splits.get("train")}". Add some.`,
+      );
   }
   return { classNames, ...items };
 }
@@ -210,7 +208,16 @@ export function holdOut(classes: ClassFolder[], seed: number, dir: string, empty
   };
 }
 
-function refuseOne(classes: ClassFolder[], where: string, flat: boolean, empty: readonly string[]): void {
+/** InputError where no class has a picture. */
+export function refuseNone(classes: readonly ClassFolder[], where: string, empty: readonly string[]): void {
+  if (classes.length > 0) return;
+  throw new InputError(
+    `${oneLine(where)}: no picture (png, jpg, webp, gif, bmp, tif, avif) of ${quoted(empty)}. Put the pictures of each class into its folder.`,
+  );
+}
+
+function refuseOne(classes: readonly ClassFolder[], where: string, flat: boolean, empty: readonly string[]): void {
+  refuseNone(classes, where, empty);
   if (classes.length > 1) return;
   const [{ name }] = classes;
   const within = flat ? " If the classes are folders within it, give that folder itself." : "";

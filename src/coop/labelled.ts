@@ -1,7 +1,16 @@
 import { oneLine } from "../clip/bytes.ts";
 import { InputError } from "../tensor/errors.ts";
 import { dataSource, openData, refuseUnknown } from "./datasets/open.ts";
-import { emptyNotes, type Folder, findSplits, type Item, readClasses, readFolder, toItems } from "./folder.ts";
+import {
+  emptyNotes,
+  type Folder,
+  findSplits,
+  type Item,
+  readClasses,
+  readFolder,
+  refuseNone,
+  toItems,
+} from "./folder.ts";
 import { openWalk, type Skipped } from "./walk.ts";
 
 /** Which pictures of a folder are meant. */
@@ -35,6 +44,7 @@ export async function readLabelled(dir: string, part?: Part, seed = 1): Promise<
   const splits = await findSplits(walk, top.folders, dir);
   if (!splits && (part === undefined || part === "all")) {
     const { classes, empty } = await readClasses(walk, "", dir, top);
+    refuseNone(classes, dir, empty);
     const classNames = classes.map(({ name }) => name);
     const items = toItems(classes, classNames);
     const left = top.pictures.length;
