@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { readFolder } from "../src/coop/folder.ts";
+import { readLabelled } from "../src/coop/labelled.ts";
 import { nearest } from "../src/coop/near.ts";
 import { InputError } from "../src/tensor/errors.ts";
 
@@ -146,7 +147,7 @@ test("links within the folder are followed; links out of it, into nothing and in
 
 test("names with emoji, right-to-left marks and line breaks are kept, and shown as one line", async (t) => {
   const dir = await tree(t, ["🐈 cat/1.png", "🐈 cat/2.png", "dog\nbig/notes.txt"]);
-  await refuses(dir, /"dog\\u\{a\}big" holds no picture/);
+  await refuses(dir, /"dog\\u\{a\}big" without/);
 });
 
 test("a missing folder suggests the name that was meant", async (t) => {
@@ -162,9 +163,13 @@ test("what leaves nothing to learn or to test is refused by name", async (t) => 
   await refuses(await tree(t, ["1.png", "2.png"]), /only 2 pictures without a class/, /named after the class/);
   await refuses(await tree(t, ["cat/1.png", "cat/2.png"]), /"cat" is the only class/);
   await refuses(await tree(t, ["pets/cat/1.png", "pets/dog/2.png"]), /give that folder itself/);
-  await refuses(await tree(t, ["cat/1.png", "cat/2.png", "dog/"]), /the class folder "dog" holds no picture/);
-  await refuses(await tree(t, ["cat/1.png", "dog/a.txt", "eel/"]), /the class folders "dog", "eel" hold no picture/);
-  await refuses(await tree(t, ["cat/1.png", "dog/1.png", "dog/2.png"]), /only one picture of "cat"/);
+  await refuses(
+    await tree(t, ["cat/1.png", "cat/2.png", "dog/"]),
+    /"cat" is the only class with pictures, "dog" without/,
+  );
+  await refuses(await tree(t, ["cat/a.txt", "dog/"]), /no picture \(png, .*\) of "cat", "dog"/);
+  await assert.rejects(readLabelled(await tree(t, ["cat/a.txt", "dog/"])), /no picture \(png, .*\) of "cat", "dog"/);
+  await refuses(await tree(t, ["cat/1.png", "dog/1.png"]), /only one picture of "cat", "dog"/);
   await refuses(await tree(t, ["t_shirt/1.png", "t shirt/1.png"]), /"t shirt", "t_shirt" mean the same name/);
   await refuses(await tree(t, ["Cat/1.png", "cat/1.png"]), /mean the same name, "cat"/);
   await refuses(await tree(t, ["_/1.png", "cat/1.png"]), /"_" has no name in words/);
@@ -176,6 +181,55 @@ test("what leaves nothing to learn or to test is refused by name", async (t) => 
     /"c" is not a class of "train" \("a", "b"\)/,
   );
   await refuses(await tree(t, ["train/a/1.png", "test/a/1.png"]), /"a" is the only class/);
+});
+
+test("flat: class folders without pictures are left out, one picture is learned from; both are said", async (t) => {
+  const dir = await tree(t, ["ant/", "bee/a.txt", "cat/1.png", ...numbered("dog", 3), ...numbered("eel", 2), "_/"]);
+  const { classNames, train, test, notes } = await readFolder(dir);
+  assert.deepEqual(classNames, ["cat", "dog", "eel"]);
+  const of = (items: typeof train) => classNames.map((name) => items.filter((item) => item.className === name).length);
+  assert.deepEqual(
+    [of(train), of(test)],
+    [
+      [1, 1, 1],
+      [0, 2, 1],
+    ],
+  );
+  assert.deepEqual(notes, [
+    'No picture of " ", "ant", "bee": left out of the classes.',
+    'Only one picture of "cat": it is learned from, none is held out.',
+  ]);
+  const all = await readLabelled(dir);
+  assert.deepEqual([all.items.length, all.classNames, all.notes], [6, classNames, notes.slice(0, 1)]);
+});
+
+test("split: a class without pictures to learn from is left out of the test too; an empty one there is said", async (t) => {
+  const dir = await tree(t, [
+    ...["ant", "bee", "cat"].flatMap((name) => numbered(`train/${name}`, 2)),
+    ...["train/dog/", "train/eel/", "test/ant/", "test/fox/", "val/ant/"],
+    ...["bee", "cat", "dog"].flatMap((name) => numbered(`test/${name}`, 1)),
+  ]);
+  const { classNames, val, test, notes } = await readFolder(dir);
+  assert.deepEqual([classNames, val], [["ant", "bee", "cat"], []]);
+  assert.deepEqual(
+    test.map(({ className }) => className),
+    ["bee", "cat"],
+  );
+  assert.deepEqual(notes, [
+    'No picture of "dog", "eel": left out of the classes.',
+    '"val" has no pictures of "ant", "bee", "cat".',
+    '"test" has pictures of "dog", but "train" has none: left out.',
+    '"test" has no pictures of "ant".',
+  ]);
+  const only = ["train/ant/1.png", "train/bee/1.png", "train/cat/", "test/cat/1.png"];
+  await refuses(await tree(t, only), /test: no picture of a class of "train"/);
+});
+
+test("130,000 names in a folder within a class", { timeout: 120_000 }, async (t) => {
+  const dir = await tree(t, ["cat/1.jpg", "cat/2.jpg", "dog/puppies/"]);
+  for (let i = 0; i < 130_000; i++) writeFileSync(join(dir, "dog", "puppies", `${i}.jpg`), "");
+  const { train, test, notes } = await readFolder(dir);
+  assert.deepEqual([train.length, test.length, notes], [65_001, 65_001, []]);
 });
 
 test("an unreadable folder is named", async (t) => {

@@ -4,7 +4,8 @@ import { confusionOf } from "../coop/predict.ts";
 import { formatTable } from "../coop/progress.ts";
 import { accuracy, confusionMatrix, largestOfRows, ofClass, overall, percent } from "../coop/score.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
-import { encodeClasses, encodePictures, pathsOf } from "./model.ts";
+import { encodeItems } from "./labelled-features.ts";
+import { encodeClasses } from "./model.ts";
 import { openPrompt } from "./prompt.ts";
 
 export const evaluate: Command = {
@@ -21,11 +22,11 @@ learned ones where the prompt has one context for all.`,
     const dir = input.only("DIR");
     const { clip, prompt, probabilities } = await openPrompt(input);
     const folder = await openData(dir, { seed: prompt.config.recipe?.seed ?? 1 });
-    const { classNames, test } = folder;
+    const { classNames } = folder;
     const template = input.text("template") ?? templateFor(dir);
     const written = await encodeClasses(clip, classNames, [template]);
-    const images = await encodePictures(clip, pathsOf(folder.root, test), "held-out");
-    const labels = test.map(({ label }) => label);
+    const { examples } = await encodeItems(clip, folder.root, folder.test, "held-out pictures");
+    const { features: images, labels } = examples;
     const zeroShot = await confusionOf(clip, images, labels, written);
     const answers = largestOfRows(await probabilities(classNames, images), classNames.length);
     const coop = confusionMatrix(labels, answers, classNames.length);

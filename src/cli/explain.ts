@@ -18,7 +18,8 @@ import { InputError } from "../tensor/errors.ts";
 import { device } from "../tensor/index.ts";
 import { PART_FLAGS, partOf, quotedTemplates, TEMPLATE_FLAGS, templatesOf } from "./asking.ts";
 import { type Command, type Input, MODEL_FLAG } from "./command.ts";
-import { encodeClasses, encodePictures, pathsOf } from "./model.ts";
+import { encodeItems } from "./labelled-features.ts";
+import { encodeClasses } from "./model.ts";
 import { type OpenPrompt, openPrompt } from "./prompt.ts";
 import { thumbnail } from "./thumbnail.ts";
 
@@ -118,13 +119,13 @@ async function explainChange(
   const { part, seed } = partOf(input);
   const ownSeed = input.text("seed") === undefined ? (prompt.config.recipe?.seed ?? 1) : seed;
   const folder = await readLabelled(dir, part ?? "test", ownSeed);
-  const { classNames, items } = folder;
+  const { classNames } = folder;
   for (const note of folder.notes) console.error(note);
   const templates = templatesOf(input);
   const learned = await features(classNames);
   const written = await encodeClasses(clip, classNames, templates);
-  const images = await encodePictures(clip, pathsOf(folder.root, items), "pictures");
-  const labels = Int32Array.from(items, ({ label }) => label);
+  const { items, examples } = await encodeItems(clip, folder.root, folder.items, "pictures");
+  const { features: images, labels } = examples;
   const before = await answersTo(clip, images, labels, written);
   const after = await answersTo(clip, images, labels, learned);
   const width = clip.config.embedDim;

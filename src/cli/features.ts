@@ -36,14 +36,18 @@ export const batchFor = (count: number): number => Math.min(32, 2 ** Math.ceil(M
 /**
  * Features [N, E] of picture files, not normalised, bit for bit the same whether they were computed before or not.
  *
- * @param refused told of each file that is not a picture, which then has no row in the result
- * @throws InputError for the first file that is not a picture, naming it, where `refused` is not given
+ * @param told.refused told of each file that is not a picture, which then has no row in the result
+ * @param told.read told of each that is, with the SHA-256 of its bytes
+ * @throws InputError for the first file that is not a picture, naming it, where `told.refused` is not given
  */
 export async function encodePictures(
   clip: Clip,
   paths: readonly string[],
   label = "encode",
-  refused?: (path: string, error: CoopError) => void,
+  told: {
+    readonly refused?: (path: string, error: CoopError) => void;
+    readonly read?: (path: string, sha256: string) => void;
+  } = {},
 ): Promise<Float32Array> {
   const width = clip.config.embedDim;
   const batch = batchFor(paths.length);
@@ -62,14 +66,16 @@ export async function encodePictures(
         if (row) {
           features.set(row, rows++ * width);
           known++;
+          told.read?.(path, key);
         } else {
           const picture = clip.preprocess(await decodePicture(bytes, path));
           missing.push({ index: rows++, key });
+          told.read?.(path, key);
           yield picture;
         }
       } catch (error) {
-        if (!refused || !(error instanceof CoopError)) throw error;
-        refused(path, error);
+        if (!told.refused || !(error instanceof CoopError)) throw error;
+        told.refused(path, error);
       }
     }
   }

@@ -70,9 +70,11 @@ async function indexPictures(input: Input, dir: string, walk: Walk, out: string)
         clip,
         files.map(({ path }) => join(walk.root, path)),
         "encode",
-        (path, { message }) => {
-          bad.add(path);
-          refused.push(message);
+        {
+          refused: (path, { message }) => {
+            bad.add(path);
+            refused.push(message);
+          },
         },
       );
       return { features, read: files.filter(({ path }) => !bad.has(join(walk.root, path))) };

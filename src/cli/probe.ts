@@ -1,6 +1,7 @@
 import { type Clip, classFeatures, DEFAULT_TEMPLATE } from "../clip/index.ts";
 import { checkRunFolder, writeRunFolder } from "../coop/atomic.ts";
 import { openData, templateFor } from "../coop/datasets/open.ts";
+import { duplicateNotes } from "../coop/duplicates.ts";
 import { shotsAndValidation } from "../coop/few-shot.ts";
 import type { Examples } from "../coop/fit.ts";
 import type { Folder, Item } from "../coop/folder.ts";
@@ -12,7 +13,8 @@ import { progress } from "../coop/progress.ts";
 import { confusionMatrix, overall } from "../coop/score.ts";
 import { device } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
-import { encodePictures, modelName, openModel, pathsOf } from "./model.ts";
+import { encodeItems } from "./labelled-features.ts";
+import { modelName, openModel } from "./model.ts";
 import { choiceNotes, DEFAULT_C, fitChosenProbe, validationFrom } from "./probe-choice.ts";
 import { printResults, type Result } from "./probe-results.ts";
 import { fewerShots } from "./train.ts";
@@ -59,20 +61,19 @@ async function runProbe(input: Input): Promise<number> {
   const template = input.text("template") ?? templateFor(dir);
   if (out !== undefined) await checkRunFolder(out);
 
-  const draws: Draw[] = [];
+  const drawn: Draw[] = [];
   for (const seed of seeds) {
     const folder = await openData(dir, { seed, toLearn: true });
     const { train, val } = shotsAndValidation(folder, shots, valShots, seed);
     const from = given === undefined ? validationFrom(folder, train, val) : "none";
-    draws.push({ seed, folder, from, picked: { train, val: from === "val" || from === "train" ? val : [] } });
+    drawn.push({ seed, folder, from, picked: { train, val: from === "val" || from === "train" ? val : [] } });
   }
-  const { classNames, root } = draws[0].folder;
+  const [first] = drawn;
+  const { classNames } = first.folder;
   const clip = await openModel(input.text("model"));
-  const [first] = draws;
   for (const note of [...first.folder.notes, ...fewerShots(classNames, first.picked.train, shots)]) console.error(note);
   const written = await classFeatures(clip, classNames, [template]);
-  const used = draws.flatMap(({ folder, picked }) => [...picked.train, ...picked.val, ...folder.test]);
-  const examplesOf = await encoded(clip, root, used, input.has("normalize"));
+  const { draws, examplesOf } = await encoded(clip, drawn, input.has("normalize"));
 
   const bar = progress("probe", seeds.length * (given === undefined ? C_TRIALS : 1));
   let fits = 0;
@@ -116,16 +117,33 @@ async function runProbe(input: Input): Promise<number> {
   return 0;
 }
 
-/** Encodes each picture once, whichever seeds use it; gives the examples of any of them. */
-async function encoded(clip: Clip, root: string, items: readonly Item[], normalize: boolean) {
-  const unique = [...new Map(items.map((item) => [item.path, item])).values()];
-  const rowOf = new Map(unique.map(({ path }, row) => [path, row]));
-  const features = await encodePictures(clip, pathsOf(root, unique), "pictures");
+/**
+ * Encodes each picture once, whichever seeds use it; gives the draws without what cannot be read, and the examples of any
+ * of their pictures.
+ */
+async function encoded(clip: Clip, drawn: readonly Draw[], normalize: boolean) {
+  const used = drawn.flatMap(({ folder, picked }) => [...picked.train, ...picked.val, ...folder.test]);
+  const unique = [...new Map(used.map((item) => [item.path, item])).values()];
+  const { examples, items, hashes } = await encodeItems(clip, drawn[0].folder.root, unique, "pictures");
+  const rowOf = new Map(items.map(({ path }, row) => [path, row]));
+  const there = (some: readonly Item[]) => some.filter(({ path }) => rowOf.has(path));
+  const draws = drawn.map(({ folder, picked, ...rest }): Draw => {
+    const left = { train: there(picked.train), val: there(picked.val) };
+    return { ...rest, folder: { ...folder, test: there(folder.test) }, picked: left };
+  });
+  const twice = draws.flatMap(({ picked, folder }) =>
+    duplicateNotes([
+      { name: "shots", items: picked.train, hashes },
+      { name: "validation pictures", items: picked.val, hashes },
+      { name: "held-out pictures", items: folder.test, hashes },
+    ]),
+  );
+  for (const note of new Set(twice)) console.error(note);
   const width = clip.config.embedDim;
-  return (wanted: readonly Item[]): Examples => {
+  const examplesOf = (wanted: readonly Item[]): Examples => {
     const rows = new Float32Array(wanted.length * width);
     wanted.forEach(({ path }, i) => {
-      const row = features.subarray(rowOf.get(path)! * width, (rowOf.get(path)! + 1) * width);
+      const row = examples.features.subarray(rowOf.get(path)! * width, (rowOf.get(path)! + 1) * width);
       const length = normalize ? Math.hypot(...row) || 1 : 1;
       rows.set(
         row.map((x) => x / length),
@@ -134,4 +152,5 @@ async function encoded(clip: Clip, root: string, items: readonly Item[], normali
     });
     return { features: rows, labels: Int32Array.from(wanted, ({ label }) => label) };
   };
+  return { draws, examplesOf };
 }

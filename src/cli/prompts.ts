@@ -7,7 +7,8 @@ import { InputError } from "../tensor/errors.ts";
 import { device } from "../tensor/index.ts";
 import { PART_FLAGS, partOf, TEMPLATE_FLAGS, templatesOf } from "./asking.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
-import { encodeClasses, encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
+import { encodeItems } from "./labelled-features.ts";
+import { encodeClasses, modelName, openModel, unknownNames } from "./model.ts";
 
 /** What is compared where no template is given; the first is what the others are compared with. */
 const WORDINGS = ["a photo of {}.", DEFAULT_TEMPLATE, "{}"];
@@ -31,13 +32,13 @@ export const prompts: Command = {
     const { part, seed } = partOf(input);
     const asked = input.texts("template").length > 0 ? [] : WORDINGS;
     const templates = [...new Set([...asked, ...templatesOf(input, dir)])];
-    const { root, classNames, items, ...folder } = await readLabelled(dir, part, seed);
+    const { classNames, ...folder } = await readLabelled(dir, part, seed);
     if (classNames.length < 2) throw new InputError(`${dir}: there must be two classes or more to tell apart`);
     const clip = await openModel(input.text("model"));
     for (const note of [...folder.notes, ...unknownNames(clip, classNames)]) console.error(note);
 
-    const images = await encodePictures(clip, pathsOf(root, items), "pictures");
-    const right = Int32Array.from(items, ({ label }) => label);
+    const { items, examples } = await encodeItems(clip, folder.root, folder.items, "pictures");
+    const { features: images, labels: right } = examples;
     const features: Float32Array[] = [];
     for (const template of templates) features.push(await encodeClasses(clip, classNames, [template]));
     const asks = templates.map((template, i) => ({ templates: [template], features: features[i] }));

@@ -9,7 +9,8 @@ import { InputError } from "../tensor/errors.ts";
 import { device } from "../tensor/index.ts";
 import { PART_FLAGS, partOf, quotedTemplates, TEMPLATE_FLAGS, templatesOf } from "./asking.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
-import { encodeClasses, encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
+import { encodeItems } from "./labelled-features.ts";
+import { encodeClasses, modelName, openModel, unknownNames } from "./model.ts";
 import { points } from "./prompts.ts";
 
 export const taxonomy: Command = {
@@ -38,8 +39,8 @@ by category: --labels "animals: cat, dog; vehicles: car". What the table can and
     for (const note of [...folder.notes, ...unknownNames(clip, every), ...onlyLabel(before, after)])
       console.error(note);
 
-    const images = await encodePictures(clip, pathsOf(folder.root, folder.items), "pictures");
-    const groupOf = Int32Array.from(folder.items, ({ label }) => label);
+    const { items, examples } = await encodeItems(clip, folder.root, folder.items, "pictures");
+    const { features: images, labels: groupOf } = examples;
     const ask = async (set: LabelSet) => {
       const none = new Int32Array(groupOf.length); // no label is the right one
       const features = await encodeClasses(clip, set.labels, templates);
@@ -62,9 +63,7 @@ by category: --labels "animals: cat, dog; vehicles: car". What the table can and
     }
     console.log(formatTable(rows(groups, before)));
     console.log(`before  ${before.labels.join(", ")}\nafter   ${after.labels.join(", ")}`);
-    console.log(
-      `model ${model}   templates ${quotedTemplates(templates)}   pictures ${folder.items.length}, ${folder.part}`,
-    );
+    console.log(`model ${model}   templates ${quotedTemplates(templates)}   pictures ${items.length}, ${folder.part}`);
     return 0;
   },
 };

@@ -3,6 +3,7 @@ import type { Clip } from "../clip/index.ts";
 import { writeRunFolder } from "../coop/atomic.ts";
 import { conditionalClassifier } from "../coop/conditional-predict.ts";
 import { dataName } from "../coop/datasets/open.ts";
+import { duplicateNotes } from "../coop/duplicates.ts";
 import { accuracyMeter } from "../coop/early-stopping.ts";
 import type { Examples, FreshExamples } from "../coop/fit.ts";
 import type { Folder, Item } from "../coop/folder.ts";
@@ -21,6 +22,7 @@ import { confusionMatrix, overall } from "../coop/score.ts";
 import { runTraining } from "../coop/train-run.ts";
 import { type Augmentation, viewsRecipeText } from "../coop/views.ts";
 import { onInterrupt } from "./interrupt.ts";
+import type { EncodedItems } from "./labelled-features.ts";
 import { encodeClasses, pathsOf } from "./model.ts";
 import { choiceNotes, fitChosenProbe } from "./probe-choice.ts";
 import type { Plan } from "./train-plan.ts";
@@ -47,7 +49,8 @@ export interface Session {
   readonly handWritten: Float32Array;
   /** What is known of the adapter and the software. */
   readonly device: string;
-  readonly examples: (folder: Folder, items: readonly Item[], label: string) => Promise<Examples>;
+  /** `encodeItems`, each list once. */
+  readonly encode: (folder: Folder, items: readonly Item[], name: string) => Promise<EncodedItems>;
   /** The command, as the run's files tell it. */
   readonly command: readonly string[];
 }
@@ -71,8 +74,8 @@ export async function trainSeed(
   out: string,
   notes: readonly string[],
 ): Promise<Run | undefined> {
-  const { plan, clip, learner, examples, handWritten } = session;
-  const { folder, picked, seed } = draw;
+  const { plan, clip, learner, handWritten } = session;
+  const { folder, seed } = draw;
   const { classNames } = folder;
   const augmentation = { ...plan.augmentation, seed };
   const augmented = augmentation.augment !== "none";
@@ -89,19 +92,25 @@ export async function trainSeed(
     },
     recipe,
   };
-  const splits: Splits = { seed, shots: recipe.shots, layout: folder.layout, ...picked, test: folder.test };
+  const chooses = plan.probe || recipe.patience !== undefined;
+  const shots = await session.encode(folder, draw.picked.train, "shots");
+  const test = await session.encode(folder, folder.test, "held-out pictures");
+  const val = await session.encode(folder, chooses ? draw.picked.val : [], "validation pictures");
+  const picked = { train: shots.items, val: chooses ? val.items : draw.picked.val };
+  const splits: Splits = { seed, shots: recipe.shots, layout: folder.layout, ...picked, test: test.items };
   const settings = await settingsOf(planned, splits, { ...plan, written: plan.templates });
   if (place.finished) return finishedRun(out, settings);
 
-  const shown = await examples(folder, picked.train, "shots");
-  const heldOut = await examples(folder, folder.test, "held-out");
-  const seen = augmented ? await viewsOf(clip, draw, { ...augmentation, epochs: recipe.epochs }) : shown;
-  const chooses = plan.probe || recipe.patience !== undefined;
-  const validation = await examples(folder, chooses ? picked.val : [], "validation");
+  const twice = duplicateNotes([shots, val, test]);
+  for (const note of twice) console.error(note);
+
+  const used = { ...draw, picked };
+  const [shown, heldOut, validation] = [shots.examples, test.examples, val.examples];
+  const seen = augmented ? await viewsOf(clip, used, { ...augmentation, epochs: recipe.epochs }) : shown;
   const confusion = (classes: Float32Array) => confusionOf(clip, heldOut.features, heldOut.labels, classes);
   const zeroShot = await confusion(handWritten);
   const ensemble = plan.ensemble && (await confusion(await encodeClasses(clip, classNames, plan.ensemble)));
-  const probe = plan.probe ? await probeScore(draw, { train: shown, val: validation }, heldOut) : undefined;
+  const probe = plan.probe ? await probeScore(used, { train: shown, val: validation }, heldOut) : undefined;
 
   const bar = progress(plan.several ? `seed ${seed}` : "learn", recipe.epochs);
   const perPicture = plan.method === "cocoop" ? classNames.length : 1; // prompts
@@ -154,7 +163,8 @@ export async function trainSeed(
   };
   const { command } = session;
   const title = `${await dataName(plan.dir)}, ${recipe.shots} shots${plan.several ? `, seed ${seed}` : ""}`;
-  const told = [...notes, ...(probe ? choiceNotes([draw.from], undefined) : [])];
+  const unread = [shots, test, val].flatMap((encoded) => encoded.notes);
+  const told = [...notes, ...unread, ...twice, ...(probe ? choiceNotes([draw.from], undefined) : [])];
   const readme = runCard(config, { title, command, dataset: plan.dir });
   const report = reportHtml({ title, command, config, epochs, splits, zeroShot, coop, notes: told });
   await writeRunFolder(out, runFiles({ config, context, metaNet, epochs, splits, readme, report }));

@@ -2,7 +2,6 @@ import { rmdir } from "node:fs/promises";
 import { DEFAULT_TEMPLATE } from "../clip/index.ts";
 import { openData } from "../coop/datasets/open.ts";
 import { fewShotSplits, shotsAndValidation } from "../coop/few-shot.ts";
-import type { Examples } from "../coop/fit.ts";
 import type { Folder, Item } from "../coop/folder.ts";
 import { methodLearner } from "../coop/methods.ts";
 import { shellCommand } from "../coop/run-card.ts";
@@ -13,7 +12,8 @@ import { device, retryOnLoss, tensor } from "../tensor/index.ts";
 import { TEMPLATE_FLAGS } from "./asking.ts";
 import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
-import { encodeClasses, encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
+import { type EncodedItems, encodeItems } from "./labelled-features.ts";
+import { encodeClasses, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
 import { validationFrom } from "./probe-choice.ts";
 import { checkSeeds, commandFor, type Plan, planOf } from "./train-plan.ts";
 import { printRuns } from "./train-results.ts";
@@ -106,16 +106,15 @@ async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Pr
   ];
   for (const note of notesOf(draws[0])) console.error(note);
 
-  const encoded = new Map<string, Promise<Float32Array>>(); // several seeds may hold out the same pictures
-  const examples = async ({ root }: Folder, items: readonly Item[], label: string): Promise<Examples> => {
-    const paths = pathsOf(root, items);
-    const list = paths.join("\n");
-    const features = encoded.get(list) ?? encodePictures(clip, paths, label);
-    encoded.set(list, features);
-    return { features: await features, labels: Int32Array.from(items, ({ label }) => label) };
+  const known = new Map<string, EncodedItems>(); // several seeds may hold out the same pictures
+  const encode = async ({ root }: Folder, items: readonly Item[], name: string): Promise<EncodedItems> => {
+    const list = [name, ...pathsOf(root, items)].join("\n");
+    const encoded = known.get(list) ?? (await encodeItems(clip, root, items, name));
+    known.set(list, encoded);
+    return encoded;
   };
   const session = {
-    ...{ plan, clip, learner, examples, handWritten },
+    ...{ plan, clip, learner, encode, handWritten },
     modelName: modelName(input.text("model")),
     device: (await device()).description,
     command: plan.resume ? commandFor(input, "--out", plan.out) : ["coop", ...input.words],
@@ -161,7 +160,8 @@ export function fewerShots(
   shown: readonly { label: number }[],
   shots: number,
 ): string[] {
-  const counts = classNames.map((_, label) => shown.filter((item) => item.label === label).length);
+  const counts = new Array<number>(classNames.length).fill(0);
+  for (const { label } of shown) counts[label]++;
   const few = classNames.flatMap((name, label) => (counts[label] < shots ? [`${name} (${counts[label]})`] : []));
   if (few.length === 0) return [];
   const named = few.slice(0, 5).join(", ") + (few.length > 5 ? ` and ${few.length - 5} more` : "");

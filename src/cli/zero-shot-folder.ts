@@ -10,7 +10,8 @@ import { InputError } from "../tensor/errors.ts";
 import { device } from "../tensor/index.ts";
 import { type GivenLabels, partOf, quotedTemplates } from "./asking.ts";
 import type { Input } from "./command.ts";
-import { encodeClasses, encodePictures, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
+import { encodeItems } from "./labelled-features.ts";
+import { encodeClasses, modelName, openModel, unknownNames } from "./model.ts";
 
 /** Up to this many labels the confusion matrix is printed; beyond, its worst pairs. */
 const MOST_PRINTED = 20;
@@ -32,9 +33,9 @@ export async function evaluateFolder(
   for (const note of [...folder.notes, ...sameLabels(labels), ...unknownNames(clip, labels)]) console.error(note);
 
   const features = await encodeClasses(clip, labels, templates);
-  const images = await encodePictures(clip, pathsOf(folder.root, folder.items), "pictures");
-  const right = Int32Array.from(folder.items, ({ label }) => label);
-  const ranking = await rankPictures(clip, images, right, features);
+  const { examples, ...found } = await encodeItems(clip, folder.root, folder.items, "pictures");
+  const right = examples.labels;
+  const ranking = await rankPictures(clip, examples.features, right, features);
   clip.free();
 
   const confusion = confusionMatrix(right, ranking.predicted, labels.length);
@@ -51,7 +52,7 @@ export async function evaluateFolder(
   const result = {
     model: modelName(input.text("model")),
     templates,
-    pictures: `${folder.items.length}, ${folder.part}`,
+    pictures: `${found.items.length}, ${folder.part}`,
     labels,
     confusion,
     top1: { accuracy: accuracy(first), ...first, interval: interval(first) },
@@ -64,7 +65,7 @@ export async function evaluateFolder(
     const command = ["coop", ...input.words];
     await writeFileAtomic(
       report,
-      zeroShotReport({ ...result, title: `${dir}, zero-shot`, command, notes: folder.notes }),
+      zeroShotReport({ ...result, title: `${dir}, zero-shot`, command, notes: [...folder.notes, ...found.notes] }),
     );
     console.error(`report: ${report}`);
   }

@@ -46,7 +46,8 @@ const SPLIT_NAMES: readonly (readonly [Split, RegExp])[] = [
  *   depends only on `seed`, the class folder's name and how many pictures it has; shots are drawn from the other half.
  *
  * A class's pictures may lie in folders within its folder. Hidden files, files that are no pictures by their extension
- * and links out of `dir` are left out and counted. InputError for whatever leaves nothing to train or test on.
+ * and links out of `dir` are left out and counted. A class folder without pictures is left out, and a class of one picture is
+ * learned from but not tested; notes say so. InputError for whatever leaves nothing to train or test on, or one class.
  *
  * @example const { classNames, train, test } = await readFolder("pets", { seed: 1 });
  */
@@ -60,11 +61,11 @@ export async function readFolder(dir: string, { seed = 1 }: { readonly seed?: nu
   const beside = splits ? top.folders.filter((name) => ![...splits.values()].includes(name)) : [];
   if (beside.length > 0) notes.push(`${quoted(beside)} beside the splits left out.`);
 
-  const taken = splits
-    ? await readSplits(walk, splits, dir, notes)
-    : holdOut(await readClasses(walk, "", dir, top), seed, dir);
-  const root = walk.root;
-  return { root, layout: splits ? "split" : "flat", ...taken, skipped: walk.skipped, notes };
+  const about = { root: walk.root, skipped: walk.skipped };
+  if (splits) return { ...about, layout: "split", ...(await readSplits(walk, splits, dir, notes)), notes };
+  const { classes, empty } = await readClasses(walk, "", dir, top);
+  const { notes: single, ...taken } = holdOut(classes, seed, dir, empty);
+  return { ...about, layout: "flat", ...taken, notes: [...notes, ...emptyNotes(empty), ...single] };
 }
 
 /** The folders of a split layout. A class may be called "train" too: only a train folder of folders makes a split layout. */
@@ -93,13 +94,16 @@ export interface ClassFolder {
   readonly paths: string[];
 }
 
-/** The classes in one folder ("" or a split's), each with at least one picture and a name of its own. */
+/**
+ * The classes in one folder ("" or a split's), none or more, each with at least one picture and a name of its own, and the
+ * names of the folders that hold no picture.
+ */
 export async function readClasses(
   walk: Walk,
   base: string,
   dir: string,
   listing?: { folders: string[]; pictures: string[] },
-): Promise<ClassFolder[]> {
+): Promise<{ classes: ClassFolder[]; empty: string[] }> {
   const where = oneLine(base ? `${dir}/${base}` : dir);
   const { folders, pictures } = listing ?? (await walk.list(base));
   if (folders.length === 0) {
@@ -108,62 +112,73 @@ export async function readClasses(
       `${where}: no class folders, ${found}. Put the pictures of each class into a folder named after the class.`,
     );
   }
-  const classes: ClassFolder[] = [];
+  const all: (ClassFolder & { folder: string })[] = [];
   for (const folder of folders) {
     const paths = await walk.pictures(base ? `${base}/${folder}` : folder);
-    classes.push({ name: folder.replaceAll("_", " "), paths });
+    all.push({ name: folder.replaceAll("_", " "), paths, folder });
   }
-  const empty = folders.filter((_, i) => classes[i].paths.length === 0);
-  if (empty.length > 0) {
-    const what = empty.length === 1 ? "the class folder" : "the class folders";
-    throw new InputError(
-      `${where}: ${what} ${quoted(empty)} ${empty.length === 1 ? "holds" : "hold"} no picture (png, jpg, webp, gif, bmp, tif, avif). Add some, or delete the folder.`,
-    );
-  }
+  const classes = all.filter(({ paths }) => paths.length > 0);
   const firstOf = new Map<string, string>();
-  classes.forEach(({ name }, i) => {
+  for (const { name, folder } of classes) {
     const spoken = sameName(name);
     if (spoken === "")
-      throw new InputError(`${where}: the class folder "${oneLine(folders[i])}" has no name in words. Rename it.`);
+      throw new InputError(`${where}: the class folder "${oneLine(folder)}" has no name in words. Rename it.`);
     const other = firstOf.get(spoken);
     if (other !== undefined)
       throw new InputError(
-        `${where}: the class folders ${quoted([other, folders[i]])} mean the same name, "${oneLine(spoken)}" (capitals do not count, underscores are spaces). Rename or merge them.`,
+        `${where}: the class folders ${quoted([other, folder])} mean the same name, "${oneLine(spoken)}" (capitals do not count, underscores are spaces). Rename or merge them.`,
       );
-    firstOf.set(spoken, folders[i]);
-  });
-  return classes;
+    firstOf.set(spoken, folder);
+  }
+  const empty = all.filter(({ paths }) => paths.length === 0).map(({ name }) => name);
+  return { classes: classes.map(({ name, paths }) => ({ name, paths })), empty };
 }
 
+/** What is said of class folders without a picture. */
+export const emptyNotes = (empty: readonly string[]): string[] =>
+  empty.length === 0 ? [] : [`No picture of ${quoted(empty)}: left out of the classes.`];
+
 async function readSplits(walk: Walk, splits: Map<Split, string>, dir: string, notes: string[]) {
-  const classes = await readClasses(walk, splits.get("train")!, dir);
-  refuseOne(classes, `${dir}/${splits.get("train")}`, false);
+  const { classes, empty } = await readClasses(walk, splits.get("train")!, dir);
+  refuseOne(classes, `${dir}/${splits.get("train")}`, false, empty);
+  notes.push(...emptyNotes(empty));
+  const unlearned = new Set(empty.map(sameName));
   const labels = new Map(classes.map(({ name }, label) => [sameName(name), label]));
   const classNames = classes.map(({ name }) => name);
   const items: Record<Split, Item[]> = { train: toItems(classes, classNames), val: [], test: [] };
   for (const split of ["val", "test"] as const) {
     const folder = splits.get(split);
     if (folder === undefined) continue;
-    const found = await readClasses(walk, folder, dir);
+    const read = await readClasses(walk, folder, dir);
+    const found = read.classes.filter(({ name }) => !unlearned.has(sameName(name)));
+    const dropped = read.classes.filter((one) => !found.includes(one));
+    if (dropped.length > 0)
+      notes.push(
+        `"${folder}" has pictures of ${quoted(dropped.map(({ name }) => name))}, but "${splits.get("train")}" has none: left out.`,
+      );
     const unknown = found.filter(({ name }) => !labels.has(sameName(name))).map(({ name }) => name);
     if (unknown.length > 0)
       throw new InputError(
         `${oneLine(`${dir}/${folder}`)}: ${quoted(unknown)} ${unknown.length === 1 ? "is not a class" : "are not classes"} of "${splits.get("train")}" (${quoted(classNames)}). Name the folders alike.`,
       );
     const byLabel = classNames.map((name): ClassFolder => ({ name, paths: [] }));
-    for (const { name, paths } of found) byLabel[labels.get(sameName(name))!].paths.push(...paths);
+    for (const { name, paths } of found) byLabel[labels.get(sameName(name))!] = { name, paths };
     const missing = byLabel.filter(({ paths }) => paths.length === 0).map(({ name }) => name);
     if (missing.length > 0) notes.push(`"${folder}" has no pictures of ${quoted(missing)}.`);
     items[split] = toItems(byLabel, classNames);
+    if (items.test.length === 0 && split === "test")
+      throw new InputError(
+        `${oneLine(`${dir}/${folder}`)}: no picture of a class of "${splits.get("train")}". Add some.`,
+      );
   }
   return { classNames, ...items };
 }
 
-/** Half of each class, rounded up, for the test. */
-export function holdOut(classes: ClassFolder[], seed: number, dir: string) {
-  refuseOne(classes, dir, true);
+/** Half of each class, rounded up, for the test; a class of one picture has it to learn from. */
+export function holdOut(classes: ClassFolder[], seed: number, dir: string, empty: readonly string[] = []) {
+  refuseOne(classes, dir, true, empty);
   const single = classes.filter(({ paths }) => paths.length < 2).map(({ name }) => name);
-  if (single.length > 0)
+  if (single.length === classes.length)
     throw new InputError(
       `${oneLine(dir)}: only one picture of ${quoted(single)}; one to learn from and one to hold out are needed. Add pictures, or make train and test folders.`,
     );
@@ -171,7 +186,7 @@ export function holdOut(classes: ClassFolder[], seed: number, dir: string) {
   const split = classes.map(({ name, paths }) => {
     const letters = Array.from(name, (letter) => letter.codePointAt(0)!);
     const shuffled = new MersenneTwister([low, high, ...letters]).shuffle(paths.slice());
-    const held = new Set(shuffled.slice(0, Math.ceil(paths.length / 2)));
+    const held = new Set(shuffled.slice(0, paths.length < 2 ? 0 : Math.ceil(paths.length / 2)));
     return {
       train: { name, paths: paths.filter((path) => !held.has(path)) },
       test: { name, paths: paths.filter((path) => held.has(path)) },
@@ -189,15 +204,26 @@ export function holdOut(classes: ClassFolder[], seed: number, dir: string) {
       split.map(({ test }) => test),
       classNames,
     ),
+    notes: single.length === 0 ? [] : [`Only one picture of ${quoted(single)}: it is learned from, none is held out.`],
   };
 }
 
-function refuseOne(classes: ClassFolder[], where: string, flat: boolean): void {
+/** InputError where no class has a picture. */
+export function refuseNone(classes: readonly ClassFolder[], where: string, empty: readonly string[]): void {
+  if (classes.length > 0) return;
+  throw new InputError(
+    `${oneLine(where)}: no picture (png, jpg, webp, gif, bmp, tif, avif) of ${quoted(empty)}. Put the pictures of each class into its folder.`,
+  );
+}
+
+function refuseOne(classes: readonly ClassFolder[], where: string, flat: boolean, empty: readonly string[]): void {
+  refuseNone(classes, where, empty);
   if (classes.length > 1) return;
   const [{ name }] = classes;
   const within = flat ? " If the classes are folders within it, give that folder itself." : "";
+  const without = empty.length > 0 ? ` with pictures, ${quoted(empty)} without` : "";
   throw new InputError(
-    `${oneLine(where)}: "${oneLine(name)}" is the only class; there must be two or more to tell apart.${within}`,
+    `${oneLine(where)}: "${oneLine(name)}" is the only class${without}; there must be two or more to tell apart.${within}`,
   );
 }
 

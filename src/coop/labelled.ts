@@ -1,7 +1,16 @@
 import { oneLine } from "../clip/bytes.ts";
 import { InputError } from "../tensor/errors.ts";
 import { dataSource, openData, refuseUnknown } from "./datasets/open.ts";
-import { type Folder, findSplits, type Item, readClasses, readFolder, toItems } from "./folder.ts";
+import {
+  emptyNotes,
+  type Folder,
+  findSplits,
+  type Item,
+  readClasses,
+  readFolder,
+  refuseNone,
+  toItems,
+} from "./folder.ts";
 import { openWalk, type Skipped } from "./walk.ts";
 
 /** Which pictures of a folder are meant. */
@@ -34,11 +43,13 @@ export async function readLabelled(dir: string, part?: Part, seed = 1): Promise<
   const top = await walk.list("");
   const splits = await findSplits(walk, top.folders, dir);
   if (!splits && (part === undefined || part === "all")) {
-    const classes = await readClasses(walk, "", dir, top);
+    const { classes, empty } = await readClasses(walk, "", dir, top);
+    refuseNone(classes, dir, empty);
     const classNames = classes.map(({ name }) => name);
     const items = toItems(classes, classNames);
     const left = top.pictures.length;
-    const notes = left ? [`${left} without a class, directly in ${oneLine(dir)}, left out.`] : [];
+    const notes = emptyNotes(empty);
+    if (left > 0) notes.push(`${left} without a class, directly in ${oneLine(dir)}, left out.`);
     return { root: walk.root, classNames, items, part: "all pictures", skipped: walk.skipped, notes };
   }
   const folder = await readFolder(dir, { seed });

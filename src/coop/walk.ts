@@ -99,9 +99,9 @@ export async function openWalk(dir: string): Promise<Walk> {
       return [];
     }
     const { folders, pictures: direct } = await list(folder);
-    const found = direct.map((name) => below(folder, name));
-    for (const name of folders) found.push(...(await pictures(below(folder, name), [...above, here])));
-    return found.sort(byCodeUnit);
+    const found = [direct.map((name) => below(folder, name))];
+    for (const name of folders) found.push(await pictures(below(folder, name), [...above, here]));
+    return found.flat().sort(byCodeUnit);
   };
 
   return { root, skipped, list, pictures: (folder) => pictures(folder) };

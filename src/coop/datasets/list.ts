@@ -1,6 +1,6 @@
 import { oneLine } from "../../clip/bytes.ts";
 import { InputError } from "../../tensor/errors.ts";
-import { type Folder, holdOut, type Item, sameName } from "../folder.ts";
+import { emptyNotes, type Folder, holdOut, type Item, sameName } from "../folder.ts";
 import { SkipReport, skippedNotes } from "../pairs-skipped.ts";
 import { firstOf, IMAGE_COLUMNS, isJsonLines, jsonRecords, tableRecords } from "../table-rows.ts";
 import { openWalk } from "../walk.ts";
@@ -73,7 +73,11 @@ export async function readList(file: string, { seed = 1 }: { readonly seed?: num
     const paths = classNames.map((): string[] => []);
     for (const { path, label } of present.splits.train) paths[label].push(path);
     const classes = classNames.map((name, label) => ({ name, paths: paths[label] }));
-    return { ...about, layout: "flat", ...holdOut(classes, seed, where) };
+    const empty = classes.filter(({ paths }) => paths.length === 0).map(({ name }) => name);
+    const there = classes.filter(({ paths }) => paths.length > 0);
+    if (there.length === 0) throw new InputError(`${where}: none of its pictures is there. ${about.notes.join(" ")}`);
+    const { notes: single, ...taken } = holdOut(there, seed, where, empty);
+    return { ...about, layout: "flat", ...taken, notes: [...about.notes, ...emptyNotes(empty), ...single] };
   }
   const { train, val, test } = present.splits;
   const held = test.length > 0 ? { val: [...val], test: [...test] } : { val: [], test: [...val] };
