@@ -94,7 +94,7 @@ const COMMANDS: Readonly<Record<string, (i: number) => readonly string[]>> = {
   prompts: () => [at("pictures")],
   taxonomy: () => [at("pictures"), "--labels", "a,b", "--add", "c"],
   embed: () => [picture],
-  index: () => [at("pictures")],
+  index: (i) => [at("pictures"), "--out", at(`index-${i}`)],
   search: () => [at("pictures"), "a"],
   recall: () => [at("pairs.csv")],
   pretrain: (i) => [at("pairs.csv"), "--config", at("small.json"), "--epochs", "1", "--out", at(`small-${i}`)],
