@@ -64,8 +64,10 @@ const LONG = {
     kept: (out: string) => `${out}.partial/checkpoint.safetensors`,
   },
   "train in a long epoch": {
-    words: (out: string) =>
-      `train ${at("many")} --shots 100 --context-tokens 16 --batch-size 1 --save-every 1 --out ${out}`.split(" "),
+    words: (out: string) => {
+      const flags = "--shots 100 --context-tokens 16 --batch-size 1 --save-every 1 --out";
+      return ["train", at("many"), ...flags.split(" "), out];
+    },
     begun: (out: string) => existsSync(`${out}.partial/checkpoint.safetensors`),
     kept: (out: string) => `${out}.partial/checkpoint.safetensors`,
   },
