@@ -1,3 +1,5 @@
+import { mulberry } from "../../test/arguments.ts";
+
 /** One fault planted in one file: `text.slice(start, end)` becomes `after`. */
 export interface Edit {
   readonly start: number;
@@ -36,20 +38,9 @@ export function mutantsOf(file: string, text: string, edits: readonly Edit[]): M
 export const mutated = (text: string, { start, end, after }: Edit): string =>
   text.slice(0, start) + after + text.slice(end);
 
-/** Numbers from 0 to 1 of a seed (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** About `count` mutants in random order: of each file its share, and at least three. */
 export function sampleOf(all: readonly Mutant[], count: number, seed: number): Mutant[] {
-  const random = randomOf(seed);
+  const random = mulberry(seed);
   const shuffled = (list: readonly Mutant[]) =>
     list
       .map((mutant) => ({ mutant, key: random() }))
