@@ -9,7 +9,7 @@ import { promptFeatures } from "../src/coop/predict.ts";
 import { contextShape, parseAdapterConfig } from "../src/coop/run-config.ts";
 import { parseMetricsJsonl, parseSplits, readAdapterModel } from "../src/coop/run-files.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
-import type { Answers, State } from "../web/protocol.ts";
+import { type Answers, PROBLEM_ERROR, type State } from "../web/protocol.ts";
 import { noChromium } from "./chromium.ts";
 import { openPageWorker, type PageWorker, TINY } from "./page-worker.ts";
 
@@ -317,18 +317,22 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
   });
 
   test("a device that is lost is told, and a fresh worker goes on", async () => {
-    const { lost, refused } = await inPage<{ lost: State; refused: string }>(`
+    const { asked, lost, refused } = await inPage<{ asked: Error; lost: State; refused: string }>(`
       ${train}
       await until((s) => s.training.status === "running" && s.training.epochs.length >= 4);
       new BroadcastChannel("destroy").postMessage("now");
+      let asked;
+      while (!asked)
+        await engine.answers("held-out", "zero-shot").catch(({ name, message }) => { asked = { name, message } });
       const lost = await until((s) => s.problem);
       const refused = await engine.addClass("more").catch((error) => error.message);
       worker.terminate();
       await begin();
       await engine.resume();
       ${finished}
-      return { lost, refused }`);
+      return { asked, lost, refused }`);
     assert.equal(lost.problem!.kind, "device-lost");
+    assert.deepEqual(asked, { name: PROBLEM_ERROR, message: lost.problem!.message });
     assert.match(refused, /device/);
     assert.equal(await adapterText(), uninterrupted);
   });

@@ -189,6 +189,7 @@ describe("the page, from pictures to a prompt", { skip: await noChromium(), time
     const alert = page.getByRole("alert").filter({ hasText: "The GPU was lost" });
     await alert.waitFor();
     await look("6-lost");
+    assert.deepEqual(await page.locator(".error").allTextContents(), []);
     const kept = await trainedEpochs();
     assert.ok(kept >= 5 && kept < EPOCHS, `${kept}`);
     await alert.getByRole("button", { name: "Go on" }).click();

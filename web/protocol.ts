@@ -155,6 +155,10 @@ export interface Score {
   readonly count: number;
 }
 
+/** The name of the error of a call that failed since there is a `Problem`, whose message it has. */
+export const PROBLEM_ERROR = "ProblemError";
+
+/** What stands in the way of all that could be asked for. */
 export interface Problem {
   readonly kind: "no-webgpu" | "device-lost" | "storage" | "crashed";
   /** What happened and what to do, in a sentence or two. */

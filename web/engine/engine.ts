@@ -2,7 +2,7 @@ import { CoopError, DeviceError, InputError } from "../../src/tensor/errors.ts";
 import { device } from "../../src/tensor/index.ts";
 import type { ClassifierName, Engine, Place, Problem, Settings, State } from "../protocol.ts";
 import { gate } from "./gate.ts";
-import { crashed, deviceLost, graver, messageOf, problemOf, StorageError } from "./problem.ts";
+import { crashed, deviceLost, graver, messageOf, ProblemError, problemOf, StorageError } from "./problem.ts";
 import { publisher } from "./publisher.ts";
 import { answers, exportRun, words } from "./questions.ts";
 import { SAMPLES } from "./samples.ts";
@@ -112,13 +112,19 @@ export class PageEngine implements Engine {
   async #do<T>(order: (visit: Visit) => Promise<T>): Promise<T> {
     if (!this.#changed) throw new Error("The engine has not been started.");
     await this.#restored.opened;
-    if (this.#problem && (this.#problem.kind !== "storage" || !this.#visit)) throw new Error(this.#problem.message);
+    this.#mayGoOn();
     try {
       return await order(this.#visit!);
     } catch (error) {
       if (!(error instanceof InputError)) await this.#interrupted(error);
+      this.#mayGoOn();
       throw error instanceof Error ? error : new Error(messageOf(error));
     }
+  }
+
+  #mayGoOn(): void {
+    if (this.#problem && (this.#problem.kind !== "storage" || !this.#visit))
+      throw new ProblemError(this.#problem.message);
   }
 
   /** The same, once the first model is there. */

@@ -2,7 +2,7 @@ import type { Clip, Loading } from "../../src/clip/index.ts";
 import { device } from "../../src/tensor/index.ts";
 import type { ModelState } from "../protocol.ts";
 import { Features } from "./features.ts";
-import { messageOf } from "./problem.ts";
+import { wordsOf } from "./problem.ts";
 import { putValue, remove, type Store } from "./store.ts";
 
 /** A model that is ready, and what it made of the pictures. */
@@ -79,7 +79,7 @@ export class Loader {
       return model;
     } catch (error) {
       const before = this.#model;
-      const why = loading.signal.aborted ? {} : { error: messageOf(error) };
+      const why = loading.signal.aborted ? {} : { error: wordsOf(error) };
       if (before) show({ status: "ready", source: before.source, ...why });
       else show(loading.signal.aborted ? { status: "none", source } : { status: "failed", source, ...why });
       throw error;

@@ -1,5 +1,5 @@
 import { DeviceError, DeviceLostError, OutOfMemoryError } from "../../src/tensor/errors.ts";
-import type { Problem } from "../protocol.ts";
+import { PROBLEM_ERROR, type Problem } from "../protocol.ts";
 
 /** The browser cannot keep something. */
 export class StorageError extends Error {
@@ -15,6 +15,11 @@ export const deviceLost = (): Problem => ({
   kind: "device-lost",
   message: "The graphics device was reset or taken away. Everything up to the last epoch is kept; go on from there.",
 });
+
+/** How a call fails when a problem stands in its way: in the page's words, not in those of what noticed it first. */
+export class ProblemError extends Error {
+  override name = PROBLEM_ERROR;
+}
 
 /** The problem that an error is a sign of; undefined where it concerns nothing but what was asked. */
 export function problemOf(error: unknown): Problem | undefined {
@@ -33,6 +38,9 @@ export const crashed = (error: unknown): Problem => ({
   kind: "crashed",
   message: `Something went wrong: ${sentence(messageOf(error))} Load the page again; what was kept is still there.`,
 });
+
+/** What a part of the page says of its error. */
+export const wordsOf = (error: unknown): string => problemOf(error)?.message ?? messageOf(error);
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -4,7 +4,7 @@ import type { PromptLearner, PromptParams } from "../../src/coop/prompt-learner.
 import { InputError } from "../../src/tensor/errors.ts";
 import type { EpochState, Score, TrainingState } from "../protocol.ts";
 import { type Gate, gate } from "./gate.ts";
-import { messageOf } from "./problem.ts";
+import { wordsOf } from "./problem.ts";
 import { learnerOf, meter, type Session, upload } from "./session.ts";
 import { put, putValue, remove, removeAll, type Store } from "./store.ts";
 import { type KeptFit, recipeOf, type TrainingRecord } from "./training-record.ts";
@@ -212,7 +212,7 @@ export class Training {
         return;
       }
       this.#status = "failed";
-      this.#error = messageOf(error);
+      this.#error = wordsOf(error);
       await this.#end("failed").catch(() => {}); // the store may be what failed
     }
   }

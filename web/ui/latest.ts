@@ -1,5 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { PROBLEM_ERROR } from "../protocol.ts";
+
+const isProblem = (error: unknown) => error instanceof Error && error.name === PROBLEM_ERROR;
 
 /** The answer to a question that changes. */
 export interface Latest<T> {
@@ -12,7 +15,7 @@ const CALM = 120; // milliseconds
 
 /**
  * Asks whenever `key` changes: one question at a time, after a moment of calm, and of those that came up meanwhile only
- * the last. Without a key there is nothing to ask and no answer.
+ * the last. Without a key there is nothing to ask and no answer. A problem, which the page tells at its head, is no error here.
  */
 export function useLatest<T>(key: string | undefined, question: () => Promise<T>): Latest<T> {
   const latest = useSignal<Latest<T>>({});
@@ -30,7 +33,9 @@ export function useLatest<T>(key: string | undefined, question: () => Promise<T>
           const value = await wanted.current.question();
           if (wanted.current.key !== undefined) latest.value = { value };
         } catch (error) {
-          latest.value = { error: error instanceof Error ? error.message : String(error) };
+          latest.value = isProblem(error)
+            ? latest.peek()
+            : { error: error instanceof Error ? error.message : String(error) };
         }
       }
       asking.current = false;
