@@ -243,7 +243,7 @@ export function valuesOf(domain: Domain, dtype: DType, count: number, seed: numb
   return Float64Array.from({ length: count }, (_, i) => fit(draw(i)));
 }
 
-function shuffled(count: number, random: () => number): number[] {
+export function shuffled(count: number, random: () => number): number[] {
   const order = Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));

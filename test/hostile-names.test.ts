@@ -75,8 +75,8 @@ function outside(): string[] {
   return [...touched].filter((path) => {
     const at = real(resolve(path));
     const ours = at === root || at.startsWith(root + sep);
-    const nodes = /node_modules|\/src\//.test(at);
-    return !ours && !nodes;
+    const programs = /node_modules|\/src\//.test(at) || at.startsWith(join(tmpdir(), "tsx-")); // what is imported meanwhile
+    return !ours && !programs;
   });
 }
 

@@ -14,7 +14,7 @@ import { writeSafetensors } from "../../src/clip/safetensors.ts";
 import type { ModelFiles } from "../../src/clip/source.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/clip/tokenizer.ts";
 import { commonWords, wordLevelTokenizerJson } from "../../src/clip/word-tokenizer.ts";
-import { entries, MERGES, PRESETS, tokenizerFiles, tokenizerJson } from "../../test/make-model.mjs";
+import { entries, PRESETS } from "../../test/make-model.mjs";
 import { BYTE_MUTATIONS, TEXT_MUTATIONS } from "./mutate-bytes.ts";
 import { editSafetensorsHeader } from "./mutate-formats.ts";
 import { editJson } from "./mutate-json.ts";
@@ -163,7 +163,6 @@ export const MODEL: readonly Target[] = [
         ...STEPS,
         json(wordLevelTokenizerJson(["cat", "dog", "."])),
         json(clipTokenizerJson("v\na b\nab c</w>\n")),
-        json(tokenizerJson(tokenizerFiles(MERGES))),
       ].filter((seed) => seed.length < 2 ** 17),
     mutations: [editJson, editJson, editJson, ...TEXT_MUTATIONS],
     longest: 2 ** 17,
