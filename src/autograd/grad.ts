@@ -93,10 +93,23 @@ export function grad<P, Rest extends unknown[]>(
 const withZeros = (gradients: readonly (Tensor | undefined)[], like: readonly Tensor[]): Tensor[] =>
   gradients.map((g, i) => g ?? zerosLike(like[i]));
 
+/** Throws where a direction has not the shapes and dtypes of what it is a direction of. */
+function checkLike(what: string, given: readonly Tensor[], of: string, like: readonly Tensor[]): void {
+  const differ = (by: (a: Tensor, b: Tensor) => boolean) => given.some((one, i) => !by(one, like[i]));
+  if (given.length !== like.length || differ((a, b) => sameShape(a.shape, b.shape)))
+    throw new ShapeError(
+      `${what}'s shapes ${given.map((t) => showShape(t.shape))} are not the ${of}'s ${like.map((t) => showShape(t.shape))}`,
+    );
+  if (differ((a, b) => a.dtype === b.dtype))
+    throw new DTypeError(
+      `${what}'s dtypes ${given.map(({ dtype }) => dtype).join(", ")} are not the ${of}'s ${like.map(({ dtype }) => dtype).join(", ")}`,
+    );
+}
+
 /**
  * The value of a function and its vector–Jacobian product: `pull(w)` is wᵀJ, for w of the output's structure.
  *
- * @throws ShapeError where the cotangent's shapes are not the output's
+ * @throws ShapeError, DTypeError where the cotangent's shapes or dtypes are not the output's
  * @example vjp((x) => square(x), tensor([1, 2]))[1](tensor([1, 10])) // [2, 40]
  */
 export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) => P] {
@@ -108,11 +121,7 @@ export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) =>
     value,
     (cotangent) => {
       const cotangents = treeLeaves<Tensor>(cotangent);
-      if (cotangents.length !== outputs.length || cotangents.some((c, i) => !sameShape(c.shape, outputs[i].shape))) {
-        throw new ShapeError(
-          `vjp: the cotangent's shapes ${cotangents.map((c) => showShape(c.shape))} are not the output's ${outputs.map((o) => showShape(o.shape))}`,
-        );
-      }
+      checkLike("vjp: the cotangent", cotangents, "output", outputs);
       const gradients = inline(() => backward(outputs, cotangents, leaves, path));
       return fill(params, withZeros(gradients, leaves));
     },
@@ -123,7 +132,7 @@ export function vjp<P, R>(f: (params: P) => R, params: P): [R, (cotangent: R) =>
  * The value of a function and its Jacobian–vector product J t: the derivative along a tangent of the argument's
  * structure. Made of two vector–Jacobian products, since wᵀJ is linear in w.
  *
- * @throws ShapeError where the tangent's shapes are not the argument's
+ * @throws ShapeError, DTypeError where the tangent's shapes or dtypes are not the argument's
  * @example jvp((x) => square(x), tensor([1, 2]), tensor([1, 10]))[1] // [2, 40]
  */
 export function jvp<P, R>(f: (params: P) => R, params: P, tangent: P): [R, R] {
@@ -133,11 +142,7 @@ export function jvp<P, R>(f: (params: P) => R, params: P, tangent: P): [R, R] {
   const pulled = treeLeaves<Tensor>(pull(fill(value, dummies)));
   const tangents = treeLeaves<Tensor>(tangent);
   const leaves = treeLeaves<Tensor>(params);
-  if (tangents.length !== leaves.length || tangents.some((t, i) => !sameShape(t.shape, leaves[i].shape))) {
-    throw new ShapeError(
-      `jvp: the tangent's shapes ${tangents.map((t) => showShape(t.shape))} are not the argument's ${leaves.map((l) => showShape(l.shape))}`,
-    );
-  }
+  checkLike("jvp: the tangent", tangents, "argument", leaves);
   const pushed = backward(pulled, tangents, dummies);
   return [value, fill(value, withZeros(pushed, outputs))];
 }

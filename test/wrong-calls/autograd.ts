@@ -95,7 +95,7 @@ export const AUTOGRAD: WrongCalls = {
     "[3]",
     () => coop.vjp((x: coop.Tensor) => square(x), tensor([1, 2]))[1](tensor([1, 2, 3])),
   ],
-  "vjp: dtype of the cotangent": ["mul", "i32", () => coop.vjp((x: coop.Tensor) => square(x), tensor([1]))[1](ints(1))],
+  "vjp: dtype of the cotangent": ["vjp", "i32", () => coop.vjp((x: coop.Tensor) => square(x), tensor([1]))[1](ints(1))],
   "jvp: another shape": [
     "jvp",
     "[3]",
