@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { DeviceHungError, DeviceLostError, OutOfMemoryError } from "../src/tensor/errors.ts";
-import { add, compile, device, mul, retryOnLoss, sum, type Tensor, tensor, upload } from "../src/tensor/index.ts";
+import { add, compile, device, mul, ones, retryOnLoss, sum, type Tensor, tensor, upload } from "../src/tensor/index.ts";
 import { kept } from "../src/tensor/kept.ts";
 import { inTime, Waits } from "../src/tensor/waiting.ts";
 import { FAULTS, type Fault } from "./faulty-gpu.ts";
@@ -79,6 +79,11 @@ describe("memory that is not there", TIMEOUT, () => {
       return true;
     });
     assert.deepEqual([...(await add(tensor([1]), 1).data())], [2]);
+    await assert.rejects(
+      add(ones([25 * 2 ** 30]), 1).data(), // more than a kernel could count
+      (error) =>
+        error instanceof OutOfMemoryError && /102400\.0 MiB is larger than this device binds/.test(error.message),
+    );
     await assert.rejects(
       upload([25 * 2 ** 30], "f32", () => {}),
       (error) =>

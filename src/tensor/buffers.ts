@@ -17,6 +17,9 @@ export interface MemoryReport {
 /** Pooled bytes above which recycled buffers are destroyed instead of kept. */
 const POOL_LIMIT = 256 * 2 ** 20;
 
+/** Bytes of the buffer for so many: few sizes are pooled more often. */
+const padded = (bytes: number) => Math.ceil(bytes / 256) * 256;
+
 /** The buffers of a device: which there are, who holds them, and a pool of those that nobody holds. */
 export class Buffers {
   private readonly live = new Map<GPUBuffer, { bytes: number; owner: Owner }>();
@@ -61,7 +64,7 @@ export class Buffers {
 
   /** A storage buffer of at least `bytes`, from the pool where one fits. */
   allocate(bytes: number, owner: Owner): GPUBuffer {
-    const size = Math.ceil(bytes / 256) * 256;
+    const size = padded(bytes);
     const ready = this.pool.get(size)?.pop();
     if (ready) {
       this.pooled -= size;
@@ -69,14 +72,19 @@ export class Buffers {
       return ready;
     }
     this.device.check();
-    if (size > this.largest) {
-      throw new OutOfMemoryError(
-        `a tensor of ${megabytes(bytes)} is larger than this device binds (${megabytes(this.largest)}): make the batch smaller`,
-        { asked: size, inUse: this.report().bytes },
-      );
-    }
+    this.checkSize(bytes);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     return this.create(size, usage, owner);
+  }
+
+  /** Throws where no buffer of this device can be of so many bytes. */
+  checkSize(bytes: number): void {
+    const asked = padded(bytes);
+    if (asked <= this.largest) return;
+    throw new OutOfMemoryError(
+      `a tensor of ${megabytes(bytes)} is larger than this device binds (${megabytes(this.largest)}): make the batch smaller`,
+      { asked, inUse: this.report().bytes },
+    );
   }
 
   private create(size: number, usage: number, owner: Owner): GPUBuffer {

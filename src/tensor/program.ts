@@ -83,6 +83,7 @@ export class Program {
     this.inputs = [...given, ...this.lowered.borrowed.values()];
     this.resultBytes = this.lowered.results.map(({ bytes }) => bytes);
     printDebug?.(name, roots, this.lowered, this.plan);
+    for (const bytes of [...this.plan.slots, ...this.resultBytes]) device.buffers.checkSize(bytes);
     const half = this.lowered.dispatches.some(({ bindings }) => bindings.some(({ dtype }) => dtype === "f16"));
     if (half && !device.gpu.features.has("shader-f16")) {
       throw new DTypeError(`f16 needs an adapter with shader-f16, and ${device.description} has none; use f32`);
