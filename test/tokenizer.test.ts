@@ -118,8 +118,10 @@ test("texts are cleaned as OpenAI's code does", () => {
   assert.equal(cleanText("\ufb01ne \uff21\uff22\uff13 cafe\u0301"), "fine AB3 café");
   assert.equal(
     cleanText("&amp;lt;b&amp;gt; &#39;&#x41; &unheard; &constructor; &#xd800; &#0;"),
-    "<b> 'A &unheard; &constructor; &#xd800; &#0;",
+    "<b> 'A &unheard; &constructor; \ufffd \ufffd",
   );
+  assert.equal(cleanText("\x1b[31mred\x1b[0m \0dog\ufeff\x93cat\x94 \x85"), 'red dog"cat" …');
+  assert.equal(cleanText("a&#32b &#x93; &#2;. \u0149 \u02bca"), "a b \" . 'n 'a");
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => assert.doesNotMatch(cleanText(text), /^\s|\s\s|\s$/)));
 });
 
