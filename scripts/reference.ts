@@ -69,12 +69,15 @@ async function texts(file: string) {
 async function pictures(folder: string) {
   const size = Number(flags.size);
   const names = (await readdir(folder)).filter((name) => /\.(jpe?g|png|webp)$/i.test(name)).sort();
-  const unreadable: string[] = [];
+  let unreadable = 0;
   const found: { most: number; mean: number }[] = [];
   for (const name of names) {
     const file = join(folder, name);
-    const picture = await readPicture(file).catch(() => void unreadable.push(name));
-    if (!picture) continue;
+    const picture = await readPicture(file).catch(() => undefined);
+    if (!picture) {
+      unreadable++;
+      continue;
+    }
     const ours = centreCrop(resizeShortSide(picture, size), size).data;
     const theirs = python("pictures.py", JSON.stringify({ file, size }));
     const distances = Array.from(ours, (value, i) => Math.abs(value - theirs[i]));
