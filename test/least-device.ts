@@ -5,7 +5,7 @@ import { create, globals } from "webgpu";
 
 Object.assign(globalThis, globals);
 const gpu = create([]);
-Object.defineProperty(globalThis, "navigator", { value: { gpu } });
+Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true, writable: true });
 const { requestAdapter } = gpu;
 gpu.requestAdapter = async (options) => {
   const adapter = await requestAdapter.call(gpu, options);
