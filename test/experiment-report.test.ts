@@ -5,10 +5,9 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, mock, test } from "node:test";
+import { after, before, test } from "node:test";
 import { parseHTML } from "linkedom";
 import sharp from "sharp";
-import { main } from "../src/cli/cli.ts";
 import {
   compareResults,
   comparisonMarkdown,
@@ -18,6 +17,7 @@ import {
   type Result,
 } from "../src/coop/experiments/index.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
+import { coopHere } from "./coop-here.ts";
 
 const TIMEOUT = { timeout: 240_000 };
 const NASTY = 'cars & "<trucks>"';
@@ -197,18 +197,6 @@ test("two files side by side: differences seed by seed", () => {
   assert.equal(markdown[3], "| new | CoOp | 16 | – | 10.0 | – | 0, 1, both 0 |");
 });
 
-async function command(...words: string[]) {
-  const [out, err] = [mock.method(console, "log", () => {}), mock.method(console, "error", () => {})];
-  const progress = mock.method(process.stderr, "write", () => true);
-  try {
-    const code = await main(words);
-    const text = ({ mock: { calls } }: typeof out) => calls.map((call) => call.arguments.join(" ")).join("\n");
-    return { code, stdout: text(out), stderr: text(err) };
-  } finally {
-    for (const replaced of [out, err, progress]) replaced.mock.restore();
-  }
-}
-
 async function draw(dir: string, shift?: "inverted") {
   for (const split of ["train", "test"] as const) {
     const { pixels, labels, classNames } = taskPictures("objects", { perClass: 3, seed: 3, split, shift });
@@ -242,19 +230,19 @@ test("coop bench, report and compare on folders of pictures", TIMEOUT, async () 
   };
   writeFileSync(file, JSON.stringify(spec));
 
-  const dry = await command("bench", file, "--out", out, "--dry-run", "--json");
+  const dry = await coopHere("bench", file, "--out", out, "--dry-run", "--json");
   assert.equal(dry.code, 0, dry.stderr);
   assert.equal(JSON.parse(dry.stdout).runs.length, 4);
   assert.match(dry.stderr, /4 of 4 runs are left\./);
   assert.ok(!existsSync(out));
 
-  const some = await command("bench", file, "--out", out, "--only", "naive");
+  const some = await coopHere("bench", file, "--out", out, "--only", "naive");
   assert.equal(some.code, 0, some.stderr);
   assert.match(some.stdout, /dataset +method +no shots\nshapes +naive +\d+\.\d/);
   const results = join(out, "results.jsonl");
   const [line] = readFileSync(results, "utf8").split("\n");
 
-  const all = await command("bench", file, "--out", out, "--json");
+  const all = await coopHere("bench", file, "--out", out, "--json");
   assert.equal(all.code, 0, all.stderr);
   assert.match(all.stderr, /3 of 4 runs are left/);
   const { complete, results: found } = JSON.parse(all.stdout);
@@ -266,16 +254,16 @@ test("coop bench, report and compare on folders of pictures", TIMEOUT, async () 
     Array(4).fill([9, 18]),
   );
   assert.match(readFileSync(join(out, "report.html"), "utf8"), /<h1><bdi>a try<\/bdi><\/h1>/);
-  const again = await command("bench", file, "--out", out);
+  const again = await coopHere("bench", file, "--out", out);
   assert.match(again.stderr, /0 of 4 runs are left/);
 
   const page = join(root, "page.html");
-  assert.equal((await command("report", results, "--out", page)).stdout, `report: ${page}`);
+  assert.equal((await coopHere("report", results, "--out", page)).stdout, `report: ${page}\n`);
   assert.equal(rowsOf(readFileSync(page, "utf8"), /^One run:/).length, 1 + 3);
 
-  const same = await command("compare", results, results);
+  const same = await coopHere("compare", results, results);
   assert.match(same.stdout, /\| shapes \| CoOp \| 2 \| .* \| \+0\.0 ± 0\.0 \| 2 \|/);
-  assert.equal(JSON.parse((await command("compare", results, results, "--json")).stdout).rows.length, 3);
+  assert.equal(JSON.parse((await coopHere("compare", results, results, "--json")).stdout).rows.length, 3);
 
   const other = join(root, "other.json");
   writeFileSync(other, JSON.stringify({ ...spec, datasets: [{ ...spec.datasets[0], source: inverted }] }));
@@ -289,7 +277,7 @@ test("coop bench, report and compare on folders of pictures", TIMEOUT, async () 
     [["report", broken], 1, /broken\.jsonl, line 1 is not JSON/],
     [["compare", results], 2, /two results files/],
   ] as const) {
-    const { code: got, stderr } = await command(...words);
+    const { code: got, stderr } = await coopHere(...words);
     assert.equal(got, code, `${words}: ${stderr}`);
     assert.match(stderr, pattern);
   }

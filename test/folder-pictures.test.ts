@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, mock, test } from "node:test";
-import { main } from "../src/cli/cli.ts";
+import { after, before, test } from "node:test";
 import { duplicateNotes } from "../src/coop/duplicates.ts";
+import { coopHere } from "./coop-here.ts";
 import { drawFolder } from "./drawn-folder.ts";
 
 const TIMEOUT = { timeout: 120_000 };
@@ -18,18 +18,9 @@ let pictures: string;
 /** the class folders */
 let [first, second]: string[] = [];
 
-async function coop(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  let [stdout, stderr] = ["", ""];
-  const log = mock.method(console, "log", (line: string) => void (stdout += `${line}\n`));
-  const error = mock.method(console, "error", (line: string) => void (stderr += `${line}\n`));
-  const write = mock.method(process.stderr, "write", () => true); // progress
-  const code = await main(words).finally(() => [log, error, write].forEach((m) => m.mock.restore()));
-  return { code, stdout, stderr };
-}
-
 /** What a command says, where it ends well. */
 async function well(...words: string[]) {
-  const { code, stdout, stderr } = await coop(...words, "--json");
+  const { code, stdout, stderr } = await coopHere(...words, "--json");
   assert.equal(code, 0, stderr);
   return { result: JSON.parse(stdout), stderr };
 }
@@ -107,7 +98,7 @@ test("where no picture of a kind can be read there is nothing to do", TIMEOUT, a
     mkdirSync(join(dir, path), { recursive: true });
     writeFileSync(join(dir, path, "x.png"), "");
   }
-  const { code, stderr } = await coop("train", dir, "--out", join(root, "none"));
+  const { code, stderr } = await coopHere("train", dir, "--out", join(root, "none"));
   assert.equal(code, 1);
   assert.match(stderr, /coop: None of the shots can be read: .*x\.png is empty.*\n$/);
 });

@@ -5,14 +5,14 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mock, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { drawPicture } from "../scripts/kills/pictures.ts";
-import { main } from "../src/cli/cli.ts";
 import { writeFileAtomic, writeRunFolder } from "../src/coop/atomic.ts";
 import { openMetrics } from "../src/coop/metrics-log.ts";
 import { loadTraining, saveTraining } from "../src/coop/training-state.ts";
 import { InputError } from "../src/tensor/errors.ts";
 import { free, tensor } from "../src/tensor/index.ts";
+import { coopHere } from "./coop-here.ts";
 
 const TIMEOUT = { timeout: 120_000 };
 const MEGABYTE = 2 ** 20;
@@ -87,27 +87,19 @@ test("an index that is brought up to date", TIMEOUT, async (t) => {
   t.after(() => rmSync(pictures, { recursive: true }));
   for (let i = 0; i < 3; i++) await drawPicture(join(pictures, `${i}.png`), i);
   const index = join(disk.path, "index.safetensors");
-  const coop = async () => {
-    let stderr = "";
-    const error = mock.method(console, "error", (line: string) => (stderr += `${line}\n`));
-    const log = mock.method(console, "log", () => {});
-    const code = await main(["index", pictures, "--out", index]).finally(() =>
-      [error, log].forEach((m) => m.mock.restore()),
-    );
-    return { code, said: stderr.split("\n").filter((line) => line.startsWith("coop: ")) };
-  };
+  const coop = () => coopHere("index", pictures, "--out", index);
   assert.equal((await coop()).code, 0);
   const old = readFileSync(index);
   await drawPicture(join(pictures, "3.png"), 3);
   fill(disk.path, 0);
   const outcome = await coop();
   assert.equal(outcome.code, 1);
-  assert.match(outcome.said.join("\n"), /^coop: .*index\.safetensors: the disk is full\. Free some space[^\n]*$/);
+  assert.match(outcome.stderr, /^coop: .*index\.safetensors: the disk is full\. Free some space[^\n]*\n$/);
   assert.ok(readFileSync(index).equals(old));
   disk.remount("ro");
   const refused = await coop();
   assert.equal(refused.code, 1);
-  assert.match(refused.said.join("\n"), /^coop: .*(read-only|cannot be written to)[^\n]*$/);
+  assert.match(refused.stderr, /^coop: .*(read-only|cannot be written to)[^\n]*\n$/);
   disk.remount("rw");
   rmSync(join(disk.path, "filling"));
   assert.equal((await coop()).code, 0);

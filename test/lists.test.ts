@@ -1,6 +1,5 @@
 // Lists of pictures with labels, and the commands that take them or a dataset.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,26 +10,9 @@ import { readLabelled } from "../src/coop/labelled.ts";
 import { InputError } from "../src/tensor/errors.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
 import { dataTree, pictures } from "./data-tree.ts";
+import { coop } from "./run-coop.ts";
 
-const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
 const TIMEOUT = 60_000;
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const coop = (...words: string[]): Promise<Outcome> =>
-  new Promise((resolve) => {
-    const env = { ...process.env, COOP_QUIET: "1", COOP_NO_CACHE: "1" };
-    execFile(
-      process.execPath,
-      ["--import", "tsx", MAIN, ...words],
-      { timeout: TIMEOUT, env },
-      (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
 
 const refuses = (file: string, pattern: RegExp) =>
   assert.rejects(readList(file), (error: unknown) => {

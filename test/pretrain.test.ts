@@ -14,11 +14,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, mock, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import sharp from "sharp";
-import { main } from "../src/cli/cli.ts";
 import { configJson, loadClip } from "../src/clip/index.ts";
 import { captionFor, PICTURE_SIZE, trainingPair } from "../src/world/index.ts";
+import { coopHere } from "./coop-here.ts";
+import type { Outcome } from "./run-coop.ts";
 
 const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
 const TIMEOUT = { timeout: 120_000 };
@@ -26,24 +27,6 @@ const PAIRS = 48;
 
 let root: string;
 const at = (...names: string[]) => join(root, ...names);
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs coop in this process, where the device is up and its kernels are compiled. */
-async function coop(words: readonly string[]): Promise<Outcome> {
-  let [stdout, stderr] = ["", ""];
-  const log = mock.method(console, "log", (line: string) => void (stdout += `${line}\n`));
-  const write = mock.method(process.stderr, "write", (text: string) => {
-    stderr += text;
-    return true;
-  });
-  const code = await main(words).finally(() => [log, write].forEach((m) => m.mock.restore()));
-  return { code, stdout, stderr };
-}
 
 /** Runs coop in a process of its own; `watch` sees it and what it has said on stderr so far. */
 function child(words: readonly string[], watch: (child: ChildProcess, stderr: string) => void): Promise<Outcome> {
@@ -94,20 +77,22 @@ after(() => rmSync(root, { recursive: true, force: true }));
 
 describe("coop pretrain", () => {
   test("learns drawn pairs; the model opens; metrics and card", TIMEOUT, async () => {
-    const { code, stdout, stderr } = await coop([
-      ...pretrain(
-        "learned",
-        "--batch",
-        "8",
-        "--epochs",
-        "20",
-        "--learning-rate",
-        "0.004",
-        "--val",
-        at("val.csv"),
-        "--json",
-      ),
-    ]);
+    const { code, stdout, stderr } = await coopHere(
+      ...[
+        ...pretrain(
+          "learned",
+          "--batch",
+          "8",
+          "--epochs",
+          "20",
+          "--learning-rate",
+          "0.004",
+          "--val",
+          at("val.csv"),
+          "--json",
+        ),
+      ],
+    );
     assert.equal(code, 0, stderr);
     assert.match(stderr, /1 left out, missing pictures \(first: line 50, none\.png\)/);
     assert.equal(stderr.match(/broken\.png is not a picture: .* Another pair takes its place\./g)?.length, 1);
@@ -129,22 +114,16 @@ describe("coop pretrain", () => {
     const clip = await loadClip(at("learned"));
     assert.equal(clip.config.vision.imageSize, 16);
     clip.free();
-    const zeroShot = await coop([
-      "zero-shot",
-      at("0.png"),
-      "--labels",
-      "star,ball",
-      "--model",
-      at("learned"),
-      "--json",
-    ]);
+    const zeroShot = await coopHere(
+      ...["zero-shot", at("0.png"), "--labels", "star,ball", "--model", at("learned"), "--json"],
+    );
     assert.equal(zeroShot.code, 0, zeroShot.stderr);
   });
 
   const exact = "--batch 8 --micro-batch 4 --epochs 3 --learning-rate 0.01 --checkpointing --save-every 2".split(" ");
 
   test("goes on to the bit after a kill, also from the checkpoint before a damaged one", TIMEOUT, async () => {
-    const whole = await coop(pretrain("whole", ...exact));
+    const whole = await coopHere(...pretrain("whole", ...exact));
     assert.equal(whole.code, 0, whole.stderr);
     let wait: NodeJS.Timeout | undefined;
     const killed = await child(pretrain("cut", ...exact), (process) => {
@@ -155,7 +134,7 @@ describe("coop pretrain", () => {
     assert.ok(!existsSync(at("cut", "model.safetensors")));
     cpSync(at("cut"), at("damaged"), { recursive: true });
 
-    const resumed = await coop(pretrain("cut", ...exact, "--resume"));
+    const resumed = await coopHere(...pretrain("cut", ...exact, "--resume"));
     assert.equal(resumed.code, 0, resumed.stderr);
     assert.match(resumed.stderr, /going on after step \d+ /);
     const same = (file: string, run: string) =>
@@ -166,10 +145,10 @@ describe("coop pretrain", () => {
 
     cpSync(at("whole", "checkpoint.previous.safetensors"), at("damaged", "checkpoint.previous.safetensors"));
     truncateSync(at("damaged", "checkpoint.safetensors"), 1000);
-    const mended = await coop(pretrain("damaged", ...exact, "--resume"));
+    const mended = await coopHere(...pretrain("damaged", ...exact, "--resume"));
     assert.match(mended.stderr, /going on after step 16 of .*previous/);
     same("model.safetensors", "damaged");
-    const again = await coop(pretrain("whole", ...exact, "--resume")); // nothing is left to do
+    const again = await coopHere(...pretrain("whole", ...exact, "--resume")); // nothing is left to do
     assert.equal(again.code, 0, again.stderr);
     same("model.safetensors", "damaged");
   });
@@ -183,7 +162,7 @@ describe("coop pretrain", () => {
     assert.equal(stopped.code, 130, stopped.stderr);
     assert.match(stopped.stderr, /go on with {3}coop pretrain .* --resume/);
     const refused = async (words: string[], code: number, message: RegExp) => {
-      const outcome = await coop(words);
+      const outcome = await coopHere(...words);
       assert.equal(outcome.code, code, outcome.stderr);
       assert.match(outcome.stderr, message);
     };
@@ -204,11 +183,11 @@ describe("coop pretrain", () => {
       "4",
       ...flags,
     ];
-    const tuned = await coop(words("tuned", "--epochs", "2"));
+    const tuned = await coopHere(...words("tuned", "--epochs", "2"));
     assert.equal(tuned.code, 0, tuned.stderr);
     assert.match(tuned.stderr, /12 pairs, 6 steps of 4, beginning with the weights of/);
-    const wild = await coop(
-      words("wild", "--epochs", "9", "--learning-rate", "1e30", "--warmup", "0", "--save-every", "1"),
+    const wild = await coopHere(
+      ...words("wild", "--epochs", "9", "--learning-rate", "1e30", "--warmup", "0", "--save-every", "1"),
     );
     assert.equal(wild.code, 1);
     assert.match(wild.stderr, /coop: .*(loss became|is not finite).*lower the learning rate/);

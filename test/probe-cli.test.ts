@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, mock, test } from "node:test";
+import { after, before, test } from "node:test";
 import sharp from "sharp";
-import { main } from "../src/cli/cli.ts";
 import { memoryBytes } from "../src/clip/bytes.ts";
 import { openSafetensors } from "../src/clip/index.ts";
 import { fewShotSplits } from "../src/coop/few-shot.ts";
 import { readFolder } from "../src/coop/folder.ts";
 import { parseSplits } from "../src/coop/run-files.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
+import { coopHere } from "./coop-here.ts";
 
 const TIMEOUT = { timeout: 120_000 };
 const CLASSES = 3;
@@ -46,18 +46,7 @@ function keep(count: number): string {
   return dir;
 }
 
-/** Runs `coop probe` in this process. */
-async function probe(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [out, err] = [mock.method(console, "log", () => {}), mock.method(console, "error", () => {})];
-  const progress = mock.method(process.stderr, "write", () => true);
-  try {
-    const code = await main(["probe", ...words]);
-    const text = ({ mock: { calls } }: typeof out) => calls.map((call) => call.arguments.join(" ")).join("\n");
-    return { code, stdout: text(out), stderr: text(err) };
-  } finally {
-    for (const replaced of [out, err, progress]) replaced.mock.restore();
-  }
-}
+const probe = (...words: string[]) => coopHere("probe", ...words);
 
 async function json(...words: string[]) {
   const { code, stdout, stderr } = await probe(...words, "--json");

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, mock, test } from "node:test";
-import { main } from "../src/cli/cli.ts";
+import { after, before, describe, test } from "node:test";
 import { accuracy, meanAndDeviation } from "../src/coop/score.ts";
+import { coopHere } from "./coop-here.ts";
 import { drawFolder } from "./drawn-folder.ts";
+import { jsonOf } from "./run-coop.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 
@@ -15,24 +16,9 @@ let root: string;
 let names: readonly string[];
 const at = (...parts: string[]) => join(root, ...parts);
 
-async function coop(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  let [stdout, stderr] = ["", ""];
-  const log = mock.method(console, "log", (line: string) => void (stdout += `${line}\n`));
-  const error = mock.method(console, "error", (line: string) => void (stderr += `${line}\n`));
-  const write = mock.method(process.stderr, "write", (text: string) => {
-    stderr += text;
-    return true;
-  });
-  const code = await main(words).finally(() => [log, error, write].forEach((m) => m.mock.restore()));
-  return { code, stdout, stderr };
-}
-const json = async (...words: string[]) => {
-  const { code, stdout, stderr } = await coop(...words, "--json");
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout);
-};
+const json = async (...words: string[]) => jsonOf(await coopHere(...words, "--json"));
 const refused = async (words: readonly string[], code: number, pattern: RegExp) => {
-  const outcome = await coop(...words);
+  const outcome = await coopHere(...words);
   assert.match(outcome.stderr, pattern);
   assert.equal(outcome.code, code, outcome.stderr);
 };
@@ -168,7 +154,7 @@ test("early stopping keeps the best epoch and ends; the table has every method",
   const report = readFileSync(at("early", "report.html"), "utf8");
   for (const text of ["zero-shot, ensemble", "linear probe", "Accuracy on validation pictures"])
     assert.ok(report.includes(text), text);
-  const { stdout } = await coop(...train("early"), "--resume", at("early"), ...flags, ...more);
+  const { stdout } = await coopHere(...train("early"), "--resume", at("early"), ...flags, ...more);
   assert.match(stdout, /\nzero-shot, ensemble of 8 .*\nlinear probe, 3 shots .*\nCoOp, 3 shots/);
 });
 
@@ -192,9 +178,9 @@ test("several seeds: mean and population deviation, a folder each", TIMEOUT, asy
     ["--resume", at("seeds")],
     ["train", at("pictures"), "--shots", "3", "--seeds", "3"],
   ];
-  const rest = await coop(...words, ...flags, ...resume);
+  const rest = await coopHere(...words, ...flags, ...resume);
   assert.match(rest.stdout, /accuracy +deviation\n[\s\S]*CoOp, 3 shots .*±/);
-  assert.match(rest.stderr, /seed-1 is finished\n.*seed-2 is finished\n[\s\S]*\nseed 3 /);
+  assert.match(rest.stderr + rest.progress, /seed-1 is finished\n.*seed-2 is finished\n[\s\S]*\nseed 3 /);
   await refused(
     [...words, "--epochs", "4", ...resume],
     1,

@@ -6,55 +6,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import sharp from "sharp";
-import { main } from "../src/cli/cli.ts";
 import { type Clip, loadClip, readPicture, templatesFor } from "../src/clip/index.ts";
 import { tensor } from "../src/tensor/index.ts";
 import { PICTURE_SIZE, taskPictures } from "../src/world/index.ts";
+import { coopHere } from "./coop-here.ts";
+import { jsonOf, type Outcome, refused as told } from "./run-coop.ts";
 
 const TIMEOUT = 60_000;
 const PER_CLASS = 4;
 const CLASSES = 6;
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 let root: string;
 let pictures: string;
 let clip: Clip;
 let names: string[];
 
-/** The command line in this process: test/cli.test.ts runs it as a person does, which takes a second more each time. */
-async function coop(...words: string[]): Promise<Outcome> {
-  const [log, error, write] = [console.log, console.error, process.stderr.write];
-  const said = { stdout: "", stderr: "" };
-  console.log = (text: string) => {
-    said.stdout += `${text}\n`;
-  };
-  console.error = (text: string) => {
-    said.stderr += `${text}\n`;
-  };
-  process.stderr.write = () => true; // progress
-  try {
-    const code = await main(words);
-    return { code, stdout: said.stdout, stderr: said.stderr.trim() };
-  } finally {
-    [console.log, console.error, process.stderr.write] = [log, error, write];
-  }
-}
-
-const json = ({ code, stdout, stderr }: Outcome) => {
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout);
-};
-
-function refused({ code, stdout, stderr }: Outcome, expected: number, pattern: RegExp): void {
-  assert.equal(code, expected, stderr);
-  assert.equal(stdout, "");
-  assert.match(stderr, /^coop: [^\n]*$/);
-  assert.match(stderr, pattern);
+/** One line that says why, and nothing else. */
+function refused(outcome: Outcome, code: number, pattern: RegExp): void {
+  told(outcome, code, pattern);
+  assert.match(outcome.stderr, /^coop: [^\n]*\n$/);
 }
 
 const unit = (values: readonly number[]) => values.map((x) => x / Math.sqrt(values.reduce((sum, y) => sum + y * y, 0)));
@@ -117,7 +87,7 @@ describe("zero-shot DIR", () => {
     const report = join(root, "report.html");
     const templates = ["a photo of a {}.", "{}"];
     const flags = templates.flatMap((template) => ["--template", template]);
-    const found = json(await coop("zero-shot", pictures, ...flags, "--top-k", "2", "--report", report, "--json"));
+    const found = jsonOf(await coopHere("zero-shot", pictures, ...flags, "--top-k", "2", "--report", report, "--json"));
     const expected = await Promise.all(names.map((name) => answers(folderOf(name), names, templates)));
     const hits = (k: number) =>
       names.map((name, i) => expected[i].filter((order) => order.slice(0, k).includes(name)).length);
@@ -152,7 +122,7 @@ describe("zero-shot DIR", () => {
     assert.ok(page.includes("<code>{}</code>") && names.every((name) => page.includes(name)));
     assert.ok(page.includes(`${(100 * found.top1.accuracy).toFixed(1)} %`));
 
-    const text = await coop("zero-shot", pictures, ...flags);
+    const text = await coopHere("zero-shot", pictures, ...flags);
     assert.match(text.stdout, new RegExp(`top 1 +${(100 * found.top1.accuracy).toFixed(1)} %`));
     assert.match(text.stdout, /top 5 /);
     assert.match(text.stdout, /templates "a photo of a \{\}\." \+ "\{\}" {3}pictures 24, all pictures/);
@@ -168,25 +138,27 @@ describe("zero-shot DIR", () => {
   });
 
   test("datasets, ensembles, splits and other labels", { timeout: 2 * TIMEOUT }, async () => {
-    const own = json(await coop("zero-shot", pictures, "--dataset", "euro_sat", "--json"));
+    const own = jsonOf(await coopHere("zero-shot", pictures, "--dataset", "euro_sat", "--json"));
     assert.deepEqual(own.templates, ["a centered satellite photo of {}."]);
     const expected = await Promise.all(names.map((name) => answers(folderOf(name), names, own.templates)));
     assert.equal(
       own.top1.correct,
       names.reduce((n, name, i) => n + expected[i].filter(([a]) => a === name).length, 0),
     );
-    const many = json(await coop("zero-shot", pictures, "--dataset", "eurosat", "--ensemble", "--no-cache", "--json"));
+    const many = jsonOf(
+      await coopHere("zero-shot", pictures, "--dataset", "eurosat", "--ensemble", "--no-cache", "--json"),
+    );
     assert.deepEqual(many.templates, templatesFor("EuroSAT", { ensemble: true }));
-    const half = json(await coop("zero-shot", pictures, "--split", "test", "--json"));
+    const half = jsonOf(await coopHere("zero-shot", pictures, "--split", "test", "--json"));
     assert.equal(half.top1.total, (CLASSES * PER_CLASS) / 2);
 
-    const more = json(await coop("zero-shot", pictures, "--labels", ["star", ...names].join(","), "--json"));
+    const more = jsonOf(await coopHere("zero-shot", pictures, "--labels", ["star", ...names].join(","), "--json"));
     assert.deepEqual(more.labels, [...names, "star"]);
     assert.equal(more.confusion.length, CLASSES + 1);
     assert.equal(more.perClass.length, CLASSES);
     const file = join(root, "labels.json");
     writeFileSync(file, JSON.stringify(Object.fromEntries(names.map((name, i) => [name, i ? `the ${name}` : "star"]))));
-    const renamed = json(await coop("zero-shot", pictures, "--labels-file", file, "--json"));
+    const renamed = jsonOf(await coopHere("zero-shot", pictures, "--labels-file", file, "--json"));
     assert.deepEqual(
       renamed.labels,
       names.map((name, i) => (i ? `the ${name}` : "star")),
@@ -197,9 +169,9 @@ describe("zero-shot DIR", () => {
     const file = join(root, "labels.txt");
     writeFileSync(file, `${names.join("\n")}\n\n${names[0]}\n`);
     const flags = ["--labels-file", file, "--top-k", "2"];
-    const outcome = await coop("zero-shot", folderOf(names[0]), folderOf(names[1]), ...flags, "--json");
+    const outcome = await coopHere("zero-shot", folderOf(names[0]), folderOf(names[1]), ...flags, "--json");
     assert.match(outcome.stderr, new RegExp(`Asked once.*${names[0]}`));
-    const found = json(outcome).results as { file: string; labels: { label: string }[] }[];
+    const found = jsonOf(outcome).results as { file: string; labels: { label: string }[] }[];
     const expected = [
       ...(await answers(folderOf(names[0]), names, ["a photo of a {}."])),
       ...(await answers(folderOf(names[1]), names, ["a photo of a {}."])),
@@ -212,19 +184,23 @@ describe("zero-shot DIR", () => {
 
   test("wrong use and bad input", { timeout: 2 * TIMEOUT }, async () => {
     const picture = join(folderOf(names[0]), readdirSync(folderOf(names[0]))[0]);
-    refused(await coop("zero-shot", pictures, "--template", "no place"), 1, /has no \{\}/);
-    refused(await coop("zero-shot", pictures, "--dataset", "cifar"), 1, /no template for a dataset "cifar"/);
-    refused(await coop("zero-shot", pictures, "--labels", "star,ball"), 1, /no label is given for the class folders/);
-    refused(await coop("zero-shot", pictures, "--split", "most"), 1, /--split is most/);
-    refused(await coop("zero-shot", picture, "--labels", "a", "--labels-file", "b"), 2, /exclude/);
-    refused(await coop("zero-shot", picture, "--labels-file", join(root, "none")), 1, /cannot be read \(ENOENT\)/);
-    refused(await coop("zero-shot", picture, "--labels", "a,b", "--report", "r.html"), 2, /--report means nothing/);
-    refused(await coop("zero-shot", picture, "--labels", " , "), 1, /names no labels/);
-    const one = await coop("zero-shot", picture, "--labels", "star");
+    refused(await coopHere("zero-shot", pictures, "--template", "no place"), 1, /has no \{\}/);
+    refused(await coopHere("zero-shot", pictures, "--dataset", "cifar"), 1, /no template for a dataset "cifar"/);
+    refused(
+      await coopHere("zero-shot", pictures, "--labels", "star,ball"),
+      1,
+      /no label is given for the class folders/,
+    );
+    refused(await coopHere("zero-shot", pictures, "--split", "most"), 1, /--split is most/);
+    refused(await coopHere("zero-shot", picture, "--labels", "a", "--labels-file", "b"), 2, /exclude/);
+    refused(await coopHere("zero-shot", picture, "--labels-file", join(root, "none")), 1, /cannot be read \(ENOENT\)/);
+    refused(await coopHere("zero-shot", picture, "--labels", "a,b", "--report", "r.html"), 2, /--report means nothing/);
+    refused(await coopHere("zero-shot", picture, "--labels", " , "), 1, /names no labels/);
+    const one = await coopHere("zero-shot", picture, "--labels", "star");
     assert.match(one.stderr, /"star" is the only label/);
     const alone = join(root, "alone");
     cpSync(folderOf(names[0]), join(alone, "only"), { recursive: true });
-    refused(await coop("zero-shot", alone), 1, /"only" is the only label/);
+    refused(await coopHere("zero-shot", alone), 1, /"only" is the only label/);
   });
 });
 
@@ -232,7 +208,7 @@ describe("prompts", () => {
   test("each template against the first, and their ensemble", { timeout: TIMEOUT }, async () => {
     const templates = ["a photo of {}.", "a centered satellite photo of {}.", "{}"];
     const flags = templates.flatMap((template) => ["--template", template]);
-    const { results, classes } = json(await coop("prompts", pictures, ...flags, "--json"));
+    const { results, classes } = jsonOf(await coopHere("prompts", pictures, ...flags, "--json"));
     assert.deepEqual(classes, names);
     const asks = [...templates.map((template) => [template]), templates];
     assert.deepEqual(
@@ -259,14 +235,14 @@ describe("prompts", () => {
     );
   });
   test("the table and its defaults", { timeout: 2 * TIMEOUT }, async () => {
-    const { code, stdout, stderr } = await coop("prompts", pictures, "--dataset", "EuroSAT");
+    const { code, stdout, stderr } = await coopHere("prompts", pictures, "--dataset", "EuroSAT");
     assert.equal(code, 0, stderr);
     for (const template of ["a photo of {}.", "a photo of a {}.", "{}", "a centered satellite photo of {}."])
       assert.ok(stdout.includes(`"${template}"`), stdout);
     assert.match(stdout, /\nensemble of 4 +[\d.]+ %/);
     assert.match(stdout, /classes 6 {3}pictures 24, all pictures/);
-    refused(await coop("prompts", pictures, "--template", "none"), 1, /has no \{\}/);
-    refused(await coop("prompts", folderOf(names[0])), 1, /no class folders/);
+    refused(await coopHere("prompts", pictures, "--template", "none"), 1, /has no \{\}/);
+    refused(await coopHere("prompts", folderOf(names[0])), 1, /no class folders/);
   });
 });
 
@@ -278,7 +254,7 @@ describe("taxonomy", () => {
       [a, "star", c, d],
     ];
     const flags = ["--labels", `places: ${a}, ${b}; star`, "--add", `places: ${c}`, "--add", d, "--remove", b];
-    const found = json(await coop("taxonomy", pictures, ...flags, "--json"));
+    const found = jsonOf(await coopHere("taxonomy", pictures, ...flags, "--json"));
     assert.deepEqual(found.before, { labels: before, categories: ["places", "places", "star"] });
     assert.deepEqual(found.after, { labels: after, categories: ["places", "star", "places", d] });
     assert.equal(found.groups.length, CLASSES);
@@ -307,15 +283,15 @@ describe("taxonomy", () => {
   test("the table, a labels file, and what is refused", { timeout: 2 * TIMEOUT }, async () => {
     const file = join(root, "set.txt");
     writeFileSync(file, `${names[0]}\nthings: star, ball\n`);
-    const { code, stdout, stderr } = await coop("taxonomy", pictures, "--labels-file", file, "--add", names[1]);
+    const { code, stdout, stderr } = await coopHere("taxonomy", pictures, "--labels-file", file, "--add", names[1]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^group +of +category +before +95 % +after +95 % +points +came +went\n/);
     assert.ok(stdout.includes(`after   ${names[0]}, star, ball, ${names[1]}\n`), stdout);
-    refused(await coop("taxonomy", pictures, "--labels", "a,b"), 2, /--add or --remove is missing/);
-    refused(await coop("taxonomy", pictures, "--add", "a"), 2, /--labels is missing/);
-    refused(await coop("taxonomy", pictures, "--labels", "a,b", "--add", "b"), 1, /leave the labels as they were/);
-    refused(await coop("taxonomy", pictures, "--labels", "star,b", "--remove", "stra"), 1, /did you mean "star"/);
-    refused(await coop("taxonomy", pictures, "--labels", "a", "--remove", "a"), 1, /leaves no label/);
-    refused(await coop("taxonomy", pictures, "--labels", "x: a; y: b", "--add", "x: b"), 1, /two categories/);
+    refused(await coopHere("taxonomy", pictures, "--labels", "a,b"), 2, /--add or --remove is missing/);
+    refused(await coopHere("taxonomy", pictures, "--add", "a"), 2, /--labels is missing/);
+    refused(await coopHere("taxonomy", pictures, "--labels", "a,b", "--add", "b"), 1, /leave the labels as they were/);
+    refused(await coopHere("taxonomy", pictures, "--labels", "star,b", "--remove", "stra"), 1, /did you mean "star"/);
+    refused(await coopHere("taxonomy", pictures, "--labels", "a", "--remove", "a"), 1, /leaves no label/);
+    refused(await coopHere("taxonomy", pictures, "--labels", "x: a; y: b", "--add", "x: b"), 1, /two categories/);
   });
 });
