@@ -100,7 +100,8 @@ function checkLike(what: string, given: readonly Tensor[], of: string, like: rea
     throw new ShapeError(
       `${what}'s shapes ${given.map((t) => showShape(t.shape))} are not the ${of}'s ${like.map((t) => showShape(t.shape))}`,
     );
-  if (differ((a, b) => a.dtype === b.dtype))
+  if (differ((a, b) => a.dtype === b.dtype || !isFloat(b.dtype)))
+    // integers have no gradient
     throw new DTypeError(
       `${what}'s dtypes ${given.map(({ dtype }) => dtype).join(", ")} are not the ${of}'s ${like.map(({ dtype }) => dtype).join(", ")}`,
     );
