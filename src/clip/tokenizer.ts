@@ -1,5 +1,4 @@
 import { FormatError, InputError } from "../tensor/errors.ts";
-import { cleanText } from "./clean-text.ts";
 
 /** Characters of a text that is tokenized whole. */
 const MAX_TEXT = 2 ** 16;
@@ -69,6 +68,7 @@ export async function loadTokenizer(json: object | string, options: TokenizerOpt
   const { contextLength = 77, clean = true, name = "tokenizer.json" } = options;
   const parsed = typeof json === "string" ? parse(json, name) : json;
   const library = await loadLibrary(parsed, name, options.library);
+  const { cleanText } = await import("./clean-text.ts");
   const special = (token: string): number =>
     library.token_to_id(token) ?? refuse(`${name}: there is no token ${token}; it is not a CLIP tokenizer.`);
   const start = special(options.startToken ?? "<|startoftext|>");
