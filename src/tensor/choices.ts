@@ -1,3 +1,6 @@
+import type { Device } from "./device.ts";
+import type { Choice } from "./kernel.ts";
+import type { Dispatch } from "./launch.ts";
 import type { KernelCall, Op } from "./op.ts";
 import { refusedOn } from "./refused.ts";
 import { readRemembered, writeRemembered } from "./remembered.ts";
@@ -38,6 +41,37 @@ export function choicesText(adapter: string): string | undefined {
   const refused = [...refusedOn(adapter)].sort();
   const chosen = tuning() === "ignore" ? {} : (choices[adapter] ?? {});
   return JSON.stringify(refused.length > 0 ? { ...chosen, refused } : chosen);
+}
+
+/** One kind of call, and how long each kernel took for one of them. */
+export interface Measurement {
+  /** Op, dtypes, rounded extents and orientation. */
+  readonly call: string;
+  readonly milliseconds: Readonly<Record<string, number>>;
+  readonly fastest: string;
+}
+
+/** Measures the calls among dispatches that `known` says nothing about, one of each kind, and remembers the fastest. */
+export async function measure(
+  on: Device,
+  dispatches: readonly Dispatch[],
+  known: (choice: Choice) => boolean = () => false,
+): Promise<Measurement[]> {
+  const kinds = new Map<string, Dispatch>();
+  for (const dispatch of dispatches) {
+    const { choice } = dispatch;
+    if (choice && !known(choice)) kinds.set(kindOf(choice.op, choice.call), dispatch);
+  }
+  const { timings } = await import("./measure.ts"); // needs nothing of what every page loads, so that that stays whole
+  const measurements: Measurement[] = [];
+  for (const [call, dispatch] of kinds) {
+    const milliseconds = await timings(on, dispatch);
+    const fastest = Object.keys(milliseconds).reduce((a, b) => (milliseconds[b] < milliseconds[a] ? b : a));
+    measurements.push({ call, milliseconds, fastest });
+  }
+  if (measurements.length > 0)
+    await remember(on.adapter, Object.fromEntries(measurements.map(({ call, fastest }) => [call, fastest])));
+  return measurements;
 }
 
 /** Remembers choices, here and where the next process finds them. */

@@ -2,17 +2,14 @@ import type { ProgramReport } from "./compile.ts";
 import type { VirtualBuffer } from "./expr.ts";
 import type { Lowered } from "./lower.ts";
 import type { Plan } from "./plan.ts";
-import { environment } from "./runtime.ts";
-import { showShape } from "./shape.ts";
-import { siteOf } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** What DEBUG can ask for: `coop` for the first three, `coop:graph,coop:code` for some. */
 const PARTS = ["graph", "program", "plan", "code"] as const;
 
-/** Prints what DEBUG asks for of a program that was just made, to stderr. */
-export function printDebug(name: string, roots: readonly Tensor[], lowered: Lowered, plan: Plan): void {
-  const asked = (environment("DEBUG") ?? "").split(",").map((word) => word.trim());
+/** Prints what is asked for, as by DEBUG, of a program that was just made, to stderr. */
+export function printDebug(asks: string, name: string, roots: readonly Tensor[], lowered: Lowered, plan: Plan): void {
+  const asked = asks.split(",").map((word) => word.trim());
   const texts = {
     graph: () => graphText(roots),
     program: () => programText(lowered),
@@ -51,10 +48,10 @@ export function graphText(roots: readonly Tensor[]): string {
     lines.push([
       `%${numbers.get(node)}`,
       inputsOf(node).length === node.inputs.length ? node.op.name : "data",
-      `${node.dtype}${showShape(node.shape)}`,
+      `${node.dtype}[${node.shape.join(", ")}]`,
       inputs.join(" "),
       attributes(node),
-      siteOf(node) ?? "",
+      node.site ?? "",
     ]);
   }
   return `${columns(lines)}\nresults: ${roots.map((root) => `%${numbers.get(root)}`).join(" ")}`;

@@ -1,10 +1,10 @@
 export type { Buffers, MemoryReport, Owner } from "./buffers.ts";
+export type { Measurement } from "./choices.ts";
 export { type Compiled, type CompileOptions, compile, type ProgramReport } from "./compile.ts";
 export { type Device, device } from "./device.ts";
 export type { DType, HostArray } from "./dtype.ts";
 export * from "./errors.ts";
 export type { VirtualBuffer } from "./expr.ts";
-export type { Measurement } from "./measure.ts";
 export {
   type AdapterKind,
   type Attrs,

@@ -4,7 +4,7 @@ import { evaluate } from "./evaluate.ts";
 import { cast, finite, logicalNot } from "./ops/elementwise.ts";
 import { sum } from "./ops/reduce.ts";
 import { type Shape, showShape } from "./shape.ts";
-import { captureSites, siteOf } from "./site.ts";
+import { captureSites } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 import { forEachLeaf, treeLeaves } from "./tree.ts";
 import { free, read } from "./values.ts";
@@ -119,7 +119,7 @@ async function describe(node: Tensor, origin?: string): Promise<NonFinite> {
   if (!origin) {
     for (const input of node.inputs.filter((x) => isFloat(x.dtype))) inputs.push(rangeOf(await input.data()));
   }
-  const site = origin ? undefined : siteOf(node);
+  const site = origin ? undefined : node.site;
   const op = origin?.replace(/ .*/, "") ?? node.op.name;
   const kinds = [nans > 0 && "NaN", infinities > 0 && "infinity"].filter(Boolean).join(" and ");
   const of = `for ${nans + infinities} of ${size} numbers of ${dtype}${showShape(shape)}`;

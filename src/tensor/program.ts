@@ -1,5 +1,5 @@
 import { activeTimer } from "./active-timer.ts";
-import { choiceOf, tuning } from "./choices.ts";
+import { choiceOf, measure, tuning } from "./choices.ts";
 import { printDebug } from "./debugging.ts";
 import type { Device } from "./device.ts";
 import { DTypeError } from "./errors.ts";
@@ -117,7 +117,6 @@ export class Program {
   /** Measures what nobody measured before, and takes the kernels that were fastest. */
   private async tune(): Promise<void> {
     const { device, options } = this;
-    const { measure } = await import("./measure.ts");
     await measure(device, this.lowered.dispatches, ({ op, call }) => options.choose?.(op, call) !== undefined);
     const dispatches = this.lowered.dispatches.map((dispatch) => {
       const { choice } = dispatch;

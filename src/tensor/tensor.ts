@@ -3,7 +3,7 @@ import { CoopError, DonatedError, DTypeError, ShapeError } from "./errors.ts";
 import { evaluate, readStorage } from "./evaluate.ts";
 import { type Attrs, type Aval, defineOp, type Op } from "./op.ts";
 import { checkShape, type Shape, showShape, sizeOf } from "./shape.ts";
-import { capturing, noteSite } from "./site.ts";
+import { capturing, noteSite, siteOf } from "./site.ts";
 import { Storage } from "./storage.ts";
 
 let created = 0;
@@ -43,6 +43,11 @@ export class Tensor implements Aval {
   /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
+  }
+
+  /** @internal Where it was made, in the caller's code, while call sites are captured (`src/tensor/site.ts`). */
+  get site(): string | undefined {
+    return siteOf(this);
   }
 
   /** Computes the tensor if need be and reads it, row-major. f16 arrives as float32, bool as bytes 0 and 1. */

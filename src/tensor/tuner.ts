@@ -1,7 +1,7 @@
+import { type Measurement, measure } from "./choices.ts";
 import { inline } from "./compile.ts";
 import { device } from "./device.ts";
 import { lower } from "./lower.ts";
-import type { Measurement } from "./measure.ts";
 import { optionsFor } from "./program.ts";
 import { Tensor } from "./tensor.ts";
 import { treeLeaves } from "./tree.ts";
@@ -19,6 +19,5 @@ export async function tune<Args extends unknown[]>(
 ): Promise<Measurement[]> {
   const on = await device();
   const roots = treeLeaves(inline(() => f(...args))).filter((leaf) => leaf instanceof Tensor);
-  const { measure } = await import("./measure.ts");
   return measure(on, lower(roots, new Map(), optionsFor(on)).dispatches);
 }

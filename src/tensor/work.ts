@@ -2,7 +2,6 @@ import { DTYPES, type DType } from "./dtype.ts";
 import { costOf, type Expr, type Load, type VirtualBuffer } from "./expr.ts";
 import type { Kernel, KernelCall } from "./op.ts";
 import { type Shape, sizeOf } from "./shape.ts";
-import { siteOf } from "./site.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** What one kernel launch does, counted and not measured. */
@@ -22,7 +21,7 @@ export function expressionWork(op: string, node: Tensor, expr: Expr, shape: Shap
   const folds = sizeOf(shape) > sizeOf(result) ? 1 : 0;
   return {
     op,
-    site: siteOf(node),
+    site: node.site,
     flops: (costOf(expr) + folds) * sizeOf(shape),
     bytes: touched(loadsOf(expr)) + written(result, node.dtype),
   };
@@ -32,7 +31,7 @@ export function expressionWork(op: string, node: Tensor, expr: Expr, shape: Shap
 export function kernelWork(kernel: Kernel, node: Tensor, call: KernelCall, loads: readonly Load[]): Work {
   return {
     op: node.op.name,
-    site: siteOf(node),
+    site: node.site,
     flops: sizeOf(node.shape),
     bytes: touched(loads) + written(node.shape, node.dtype),
     ...kernel.cost?.(call),
