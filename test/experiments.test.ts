@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { type Clip, classFeatures, ENSEMBLE_TEMPLATES, imageFeatures, loadClip } from "../src/clip/index.ts";
 import { conditionalClassifier } from "../src/coop/conditional-predict.ts";
 import { conditionalPromptLearner } from "../src/coop/conditional-prompt-learner.ts";
@@ -173,162 +173,171 @@ test("what is wrong in a file is named", () => {
   assert.throws(() => parseSpec("{", "x.json"), /x\.json is not whole JSON/);
 });
 
-let results: readonly Result[];
-test("goes on after a crash, and runs nothing twice", TIMEOUT, async () => {
-  const resultsFile = join(root, "results.jsonl");
-  const spec = parseSpec(text());
-  let asked = 0;
-  const stopped = await runExperiments(spec, options({ resultsFile, stopped: () => ++asked > 24 }));
-  assert.ok(!stopped.complete && stopped.results.length > 4, `${stopped.results.length} finished`);
-  const kept = readFileSync(resultsFile, "utf8");
-  assert.equal(parseResults(kept).size, stopped.results.length);
+describe("one experiment", () => {
+  let results: readonly Result[];
+  test("goes on after a crash, and runs nothing twice", TIMEOUT, async () => {
+    const resultsFile = join(root, "results.jsonl");
+    const spec = parseSpec(text());
+    let asked = 0;
+    const stopped = await runExperiments(spec, options({ resultsFile, stopped: () => ++asked > 24 }));
+    assert.ok(!stopped.complete && stopped.results.length > 4, `${stopped.results.length} finished`);
+    const kept = readFileSync(resultsFile, "utf8");
+    assert.equal(parseResults(kept).size, stopped.results.length);
 
-  // the power fails while the last line is written
-  const lastLine = kept.trimEnd().lastIndexOf("\n") + 1;
-  truncateSync(resultsFile, lastLine + 40);
-  const fresh: string[] = [];
-  const outcome = await runExperiments(
-    spec,
-    options({ resultsFile, onProgress: ({ result }) => fresh.push(result.id) }),
-  );
-  assert.ok(outcome.complete);
-  assert.equal(fresh.length, outcome.results.length - (stopped.results.length - 1));
-  const whole = readFileSync(resultsFile, "utf8");
-  assert.equal(whole.slice(0, lastLine), kept.slice(0, lastLine));
-  assert.equal(whole.split("\n").length - 1, outcome.results.length);
-  assert.deepEqual(
-    [...parseResults(whole).values()].map(({ id }) => id).sort(),
-    outcome.results.map(({ id }) => id).sort(),
-  );
+    // the power fails while the last line is written
+    const lastLine = kept.trimEnd().lastIndexOf("\n") + 1;
+    truncateSync(resultsFile, lastLine + 40);
+    const fresh: string[] = [];
+    const outcome = await runExperiments(
+      spec,
+      options({ resultsFile, onProgress: ({ result }) => fresh.push(result.id) }),
+    );
+    assert.ok(outcome.complete);
+    assert.equal(fresh.length, outcome.results.length - (stopped.results.length - 1));
+    const whole = readFileSync(resultsFile, "utf8");
+    assert.equal(whole.slice(0, lastLine), kept.slice(0, lastLine));
+    assert.equal(whole.split("\n").length - 1, outcome.results.length);
+    assert.deepEqual(
+      [...parseResults(whole).values()].map(({ id }) => id).sort(),
+      outcome.results.map(({ id }) => id).sort(),
+    );
 
-  const never = () => Promise.reject(new Error("nothing is left to do"));
-  const again = await runExperiments(spec, options({ resultsFile, openModel: never, openDataset: never }));
-  assert.deepEqual(again.results, outcome.results);
-  results = outcome.results;
+    const never = () => Promise.reject(new Error("nothing is left to do"));
+    const again = await runExperiments(spec, options({ resultsFile, openModel: never, openDataset: never }));
+    assert.deepEqual(again.results, outcome.results);
+    results = outcome.results;
 
-  // another name for a method is told to the file, without running it
-  const renamed = parseSpec(text().replaceAll("CoOp words", "CoOp 2 words"));
-  const after = await runExperiments(renamed, options({ resultsFile, openModel: never }));
-  assert.equal(after.results.filter(({ method }) => method.name === "CoOp 2 words").length, 2);
-  assert.equal(parseResults(readFileSync(resultsFile, "utf8")).size, results.length + 2);
-});
-
-test("results of other weights or other pictures are not mixed in; a broken line is named", TIMEOUT, async () => {
-  const resultsFile = join(root, "mixed.jsonl");
-  const more = text({ seeds: [1, 2, 3], methods: SPEC.methods.slice(0, 3), baseToNew: null, labelNoise: null });
-  const lines = results.map((result) => `${JSON.stringify(result)}\n`).join("");
-  writeFileSync(resultsFile, lines);
-  const weights = async () => ({ ...clip, sha256: "0".repeat(64), free: () => {} });
-  await assert.rejects(
-    runExperiments(parseSpec(more), options({ resultsFile, openModel: weights })),
-    /made with other weights of tiny-clip/,
-  );
-  const other = async (spec: DatasetSpec) => ({ ...(await openDataset(spec)), fingerprint: "changed" });
-  await assert.rejects(
-    runExperiments(parseSpec(more), options({ resultsFile, openDataset: other })),
-    /pictures of positions are not those of the results so far/,
-  );
-  appendFileSync(resultsFile, '{"id": "half\n{}\n');
-  assert.throws(() => parseResults(readFileSync(resultsFile, "utf8"), "r.jsonl"), /r\.jsonl, line \d+ is not JSON/);
-});
-
-test("numbers equal those of separate runs", TIMEOUT, async () => {
-  const [train, held, rotated] = [await pictures("train"), await pictures("test"), await pictures("test", "rotated")];
-  const { classNames } = train;
-  const find = (name: string, shots: number, seed: number, classes = "all", noise = 0) =>
-    results.find(
-      (r) =>
-        r.method.name === name &&
-        r.shots === shots &&
-        r.seed === seed &&
-        r.classes === classes &&
-        r.labelNoise === noise,
-    )!;
-  const score = (answers: Int32Array, labels: Int32Array) => ({
-    correct: answers.filter((answer, i) => answer === labels[i]).length,
-    total: labels.length,
+    // another name for a method is told to the file, without running it
+    const renamed = parseSpec(text().replaceAll("CoOp words", "CoOp 2 words"));
+    const after = await runExperiments(renamed, options({ resultsFile, openModel: never }));
+    assert.equal(after.results.filter(({ method }) => method.name === "CoOp 2 words").length, 2);
+    assert.equal(parseResults(readFileSync(resultsFile, "utf8")).size, results.length + 2);
   });
-  const scoreBy = async (features: Float32Array, { features: images, labels }: typeof held) =>
-    score(await predictLabels(clip, images, features), labels);
-  const own = ({ correct, total }: Result) => ({ correct, total });
 
-  const hand = await classFeatures(clip, classNames, [SPEC.datasets[0].template]);
-  assert.deepEqual(own(find("hand", 0, 0)), await scoreBy(hand, held));
-  assert.deepEqual(find("hand", 0, 0).shifts, { rotated: await scoreBy(hand, rotated) });
-  const many = await classFeatures(clip, classNames, [SPEC.datasets[0].template, ...ENSEMBLE_TEMPLATES]);
-  assert.deepEqual(own(find("ensemble", 0, 0)), await scoreBy(many, held));
+  test("results of other weights or other pictures are not mixed in; a broken line is named", TIMEOUT, async () => {
+    const resultsFile = join(root, "mixed.jsonl");
+    const more = text({ seeds: [1, 2, 3], methods: SPEC.methods.slice(0, 3), baseToNew: null, labelNoise: null });
+    const lines = results.map((result) => `${JSON.stringify(result)}\n`).join("");
+    writeFileSync(resultsFile, lines);
+    const weights = async () => ({ ...clip, sha256: "0".repeat(64), free: () => {} });
+    await assert.rejects(
+      runExperiments(parseSpec(more), options({ resultsFile, openModel: weights })),
+      /made with other weights of tiny-clip/,
+    );
+    const other = async (spec: DatasetSpec) => ({ ...(await openDataset(spec)), fingerprint: "changed" });
+    await assert.rejects(
+      runExperiments(parseSpec(more), options({ resultsFile, openDataset: other })),
+      /pictures of positions are not those of the results so far/,
+    );
+    appendFileSync(resultsFile, '{"id": "half\n{}\n');
+    assert.throws(() => parseResults(readFileSync(resultsFile, "utf8"), "r.jsonl"), /r\.jsonl, line \d+ is not JSON/);
+  });
 
-  const items = Array.from(train.labels, (label, row) => ({ label, row }));
-  const examples = (picked: typeof items) => {
-    const width = clip.config.embedDim;
-    const features = new Float32Array(picked.length * width);
-    picked.forEach(({ row }, i) => {
-      features.set(train.features.subarray(row * width, (row + 1) * width), i * width);
+  test("numbers equal those of separate runs", TIMEOUT, async () => {
+    const [train, held, rotated] = [await pictures("train"), await pictures("test"), await pictures("test", "rotated")];
+    const { classNames } = train;
+    const find = (name: string, shots: number, seed: number, classes = "all", noise = 0) =>
+      results.find(
+        (r) =>
+          r.method.name === name &&
+          r.shots === shots &&
+          r.seed === seed &&
+          r.classes === classes &&
+          r.labelNoise === noise,
+      )!;
+    const score = (answers: Int32Array, labels: Int32Array) => ({
+      correct: answers.filter((answer, i) => answer === labels[i]).length,
+      total: labels.length,
     });
-    return { features, labels: Int32Array.from(picked, ({ label }) => label) };
-  };
-  const { train: shots, val } = shotsAndValidation({ train: items, val: [] }, 4, 4, 2);
-  const { probe } = await searchProbe(examples(shots), examples(val), { classes: classNames.length });
-  const byProbe = find("probe", 4, 2);
-  assert.equal(byProbe.found.C, probe.C);
-  assert.deepEqual(own(byProbe), score(await predictProbe(probe, held.features), held.labels));
+    const scoreBy = async (features: Float32Array, { features: images, labels }: typeof held) =>
+      score(await predictLabels(clip, images, features), labels);
+    const own = ({ correct, total }: Result) => ({ correct, total });
 
-  const width = clip.config.text.width;
-  for (const [name, layout, shape, epochs] of [
-    ["CoOp", { contextTokens: 2 }, [2, width], 3],
-    ["CoOp CSC", { contextTokens: 2, classSpecific: true }, [classNames.length, 2, width], 2],
-    ["CoOp words", { initText: "a photo", position: "middle" }, [2, width], 2],
-  ] as const) {
+    const hand = await classFeatures(clip, classNames, [SPEC.datasets[0].template]);
+    assert.deepEqual(own(find("hand", 0, 0)), await scoreBy(hand, held));
+    assert.deepEqual(find("hand", 0, 0).shifts, { rotated: await scoreBy(hand, rotated) });
+    const many = await classFeatures(clip, classNames, [SPEC.datasets[0].template, ...ENSEMBLE_TEMPLATES]);
+    assert.deepEqual(own(find("ensemble", 0, 0)), await scoreBy(many, held));
+
+    const items = Array.from(train.labels, (label, row) => ({ label, row }));
+    const examples = (picked: typeof items) => {
+      const width = clip.config.embedDim;
+      const features = new Float32Array(picked.length * width);
+      picked.forEach(({ row }, i) => {
+        features.set(train.features.subarray(row * width, (row + 1) * width), i * width);
+      });
+      return { features, labels: Int32Array.from(picked, ({ label }) => label) };
+    };
+    const { train: shots, val } = shotsAndValidation({ train: items, val: [] }, 4, 4, 2);
+    const { probe } = await searchProbe(examples(shots), examples(val), { classes: classNames.length });
+    const byProbe = find("probe", 4, 2);
+    assert.equal(byProbe.found.C, probe.C);
+    assert.deepEqual(own(byProbe), score(await predictProbe(probe, held.features), held.labels));
+
+    const width = clip.config.text.width;
+    for (const [name, layout, shape, epochs] of [
+      ["CoOp", { contextTokens: 2 }, [2, width], 3],
+      ["CoOp CSC", { contextTokens: 2, classSpecific: true }, [classNames.length, 2, width], 2],
+      ["CoOp words", { initText: "a photo", position: "middle" }, [2, width], 2],
+    ] as const) {
+      let last = Number.NaN;
+      const learner = promptLearner(clip, classNames, layout);
+      const context = await fitPrompt(learner, examples(shots), { epochs, seed: 2 }, ({ loss }) => {
+        last = loss;
+      });
+      const prompt = { context, shape, position: "position" in layout ? layout.position : ("end" as const) };
+      const result = find(name, 4, 2);
+      assert.ok(Math.abs(result.loss! - last) <= 1e-5 * last, `${name}: loss ${result.loss}, alone ${last}`);
+      assert.deepEqual(own(result), await scoreBy(await promptFeatures(clip, classNames, prompt), held), name);
+      assert.deepEqual(result.shifts, {
+        rotated: await scoreBy(await promptFeatures(clip, classNames, prompt), rotated),
+      });
+      assert.equal(result.steps, epochs);
+      assert.ok(
+        result.step!.flops > 1e5 && result.step!.bytes > 1e5 && result.step!.memory > 1e3 && result.seconds > 0,
+      );
+    }
+
+    // base-to-new: the same shots, but of the first classes only; new classes compete among themselves
+    const [base, others] = [classNames.slice(0, LEARNED), classNames.slice(LEARNED)];
+    const some = shots.filter(({ label }) => label < LEARNED);
+    const learner = promptLearner(clip, base, { contextTokens: 2 });
+    const context = await fitPrompt(learner, examples(some), { epochs: 3, seed: 2 });
+    const prompt = { context, shape: [2, width], position: "end" as const };
+    const rows = (from: number, to: number) => {
+      const picked = Array.from(held.labels, (label, row) => ({ label, row })).filter(
+        ({ label }) => label >= from && label < to,
+      );
+      const size = clip.config.embedDim;
+      const features = Float32Array.from(
+        picked.flatMap(({ row }) => [...held.features.subarray(row * size, (row + 1) * size)]),
+      );
+      return { features, labels: Int32Array.from(picked, ({ label }) => label - from), classNames };
+    };
+    const result = find("CoOp", 4, 2, "base");
+    assert.deepEqual(own(result), await scoreBy(await promptFeatures(clip, base, prompt), rows(0, LEARNED)));
+    assert.deepEqual(
+      result.newClasses,
+      await scoreBy(await promptFeatures(clip, others, prompt), rows(LEARNED, classNames.length)),
+    );
+    assert.deepEqual(find("hand", 0, 0, "base").newClasses?.total, 8 * others.length);
+
+    // half the labels wrong
+    const { features, labels } = examples(shots);
+    const noisy = withNoise(labels, 0.5, classNames.length, 2);
+    assert.equal(noisy.filter((label, i) => label !== labels[i]).length, labels.length / 2);
     let last = Number.NaN;
-    const learner = promptLearner(clip, classNames, layout);
-    const context = await fitPrompt(learner, examples(shots), { epochs, seed: 2 }, ({ loss }) => {
-      last = loss;
-    });
-    const prompt = { context, shape, position: "position" in layout ? layout.position : ("end" as const) };
-    const result = find(name, 4, 2);
-    assert.ok(Math.abs(result.loss! - last) <= 1e-5 * last, `${name}: loss ${result.loss}, alone ${last}`);
-    assert.deepEqual(own(result), await scoreBy(await promptFeatures(clip, classNames, prompt), held), name);
-    assert.deepEqual(result.shifts, {
-      rotated: await scoreBy(await promptFeatures(clip, classNames, prompt), rotated),
-    });
-    assert.equal(result.steps, epochs);
-    assert.ok(result.step!.flops > 1e5 && result.step!.bytes > 1e5 && result.step!.memory > 1e3 && result.seconds > 0);
-  }
-
-  // base-to-new: the same shots, but of the first classes only; new classes compete among themselves
-  const [base, others] = [classNames.slice(0, LEARNED), classNames.slice(LEARNED)];
-  const some = shots.filter(({ label }) => label < LEARNED);
-  const learner = promptLearner(clip, base, { contextTokens: 2 });
-  const context = await fitPrompt(learner, examples(some), { epochs: 3, seed: 2 });
-  const prompt = { context, shape: [2, width], position: "end" as const };
-  const rows = (from: number, to: number) => {
-    const picked = Array.from(held.labels, (label, row) => ({ label, row })).filter(
-      ({ label }) => label >= from && label < to,
+    const wrong = { features, labels: noisy };
+    await fitPrompt(
+      promptLearner(clip, classNames, { contextTokens: 2 }),
+      wrong,
+      { epochs: 3, seed: 2 },
+      ({ loss }) => {
+        last = loss;
+      },
     );
-    const size = clip.config.embedDim;
-    const features = Float32Array.from(
-      picked.flatMap(({ row }) => [...held.features.subarray(row * size, (row + 1) * size)]),
-    );
-    return { features, labels: Int32Array.from(picked, ({ label }) => label - from), classNames };
-  };
-  const result = find("CoOp", 4, 2, "base");
-  assert.deepEqual(own(result), await scoreBy(await promptFeatures(clip, base, prompt), rows(0, LEARNED)));
-  assert.deepEqual(
-    result.newClasses,
-    await scoreBy(await promptFeatures(clip, others, prompt), rows(LEARNED, classNames.length)),
-  );
-  assert.deepEqual(find("hand", 0, 0, "base").newClasses?.total, 8 * others.length);
-
-  // half the labels wrong
-  const { features, labels } = examples(shots);
-  const noisy = withNoise(labels, 0.5, classNames.length, 2);
-  assert.equal(noisy.filter((label, i) => label !== labels[i]).length, labels.length / 2);
-  let last = Number.NaN;
-  const wrong = { features, labels: noisy };
-  await fitPrompt(promptLearner(clip, classNames, { contextTokens: 2 }), wrong, { epochs: 3, seed: 2 }, ({ loss }) => {
-    last = loss;
+    assert.ok(Math.abs(find("CoOp", 4, 2, "all", 0.5).loss! - last) <= 1e-5 * last);
   });
-  assert.ok(Math.abs(find("CoOp", 4, 2, "all", 0.5).loss! - last) <= 1e-5 * last);
 });
 
 test("CoCoOp, KgCoOp and ProGrad: as trained alone, on new classes too", TIMEOUT, async () => {
