@@ -6,7 +6,6 @@ import { type Attrs, allOps, type Op } from "../src/tensor/op.ts";
 import { after, custom, identity } from "../src/tensor/ops/view.ts";
 import type { Shape } from "../src/tensor/shape.ts";
 import { apply, type Tensor } from "../src/tensor/tensor.ts";
-import { TRIGONOMETRIC_ERROR } from "./adapter.ts";
 import { type Argument, argument, type Domain, extent, LOOKS, type Look, look, numbers, shape } from "./arguments.ts";
 
 const { abs, add, log, max, mul, sum } = coop;
@@ -122,8 +121,9 @@ const ELEMENTWISE: Record<string, OpCase> = {
   sqrt: elementwise(coop.sqrt, 1, { domains: ["positive"], bound: ulps(3) }),
   rsqrt: elementwise(coop.rsqrt, 1, { domains: ["positive"], bound: ulps(3) }),
   square: elementwise(coop.square, 1, { bound: ulps(1) }),
-  sin: elementwise(coop.sin, 1, { bound: within(TRIGONOMETRIC_ERROR) }),
-  cos: elementwise(coop.cos, 1, { bound: within(TRIGONOMETRIC_ERROR) }),
+  sin: elementwise(coop.sin, 1, { bound: within(2 ** -22) }),
+  cos: elementwise(coop.cos, 1, { bound: within(2 ** -22) }),
+  roughCos: elementwise((x) => apply(op("roughCos"), [x]), 1, { dtypes: ["f32"], bound: within(2 ** -11), order: 0 }),
   tanh: elementwise(coop.tanh, 1, { bound: within(2 ** -20) }),
   sigmoid: elementwise(coop.sigmoid, 1, { bound: grows(6, 2) }),
   relu: elementwise(coop.relu, 1, { order: 1 }),

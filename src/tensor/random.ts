@@ -2,7 +2,7 @@ import type { DType } from "./dtype.ts";
 import { CoopError } from "./errors.ts";
 import { defineOp } from "./op.ts";
 import { arange } from "./ops/basic.ts";
-import { add, cast, cos, log, maximum, mul, shiftRight, sqrt, sub } from "./ops/elementwise.ts";
+import { add, cast, log, maximum, mul, roughCos, shiftRight, sqrt, sub } from "./ops/elementwise.ts";
 import { broadcastTo, reshape, slice } from "./ops/view.ts";
 import * as shaders from "./shaders.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
@@ -125,5 +125,5 @@ export function normal(k: Key, shape: Shape, { mean = 0, std = 1 }: NormalOption
   const [a, b] = splitKey(k);
   // 1 − u is in (0, 1], but next to 1 WGSL lets a logarithm be off by 2⁻²¹, to above 0
   const radius = sqrt(maximum(mul(log(sub(1, uniform(a, shape))), -2), 0));
-  return add(mul(mul(radius, cos(mul(uniform(b, shape), 2 * Math.PI))), std), mean);
+  return add(mul(mul(radius, roughCos(mul(uniform(b, shape), 2 * Math.PI))), std), mean);
 }

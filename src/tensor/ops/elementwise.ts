@@ -231,19 +231,42 @@ export const square = unary("square", {
   vjp: [(g, [x]) => mul(g, mul(x, 2))],
 });
 /**
+ * Sine of x and a right angle or none, within 2⁻²² below 10⁴: the nearest multiple of π/2 is taken off in three parts, the rest goes
+ * into a polynomial (after Cody & Waite, Software Manual for the Elementary Functions, 1980, ch. 8). Drivers differ far
+ * more. Huge angles are theirs.
+ */
+const SINE = `fn sine(x: f32, quarters: i32) -> f32 {
+  if (abs(x) > 50000.0) { return select(sin(x), cos(x), quarters == 1); }
+  let n = round(x * 0.636619772);
+  let r = x - n * 1.5703125 - n * 0.0004837513 - n * 0.000000075497899;
+  let k = i32(n) + quarters;
+  let q = r * r;
+  let y = select(r + r * q * (-0.16666654 + q * (0.00833214 - q * 0.00019513)),
+    1.0 - q * (0.5 - q * (0.04166645 - q * (0.00138873 - q * 0.0000244298))), (k & 1) == 1);
+  return select(y, -y, (k & 2) == 2);
+}`;
+/**
  * Sine of an angle in radians.
  * @example sin(tensor([0, Math.PI / 2])) // [0, 1]
  */
-export const sin = unary("sin", { wgsl: (x) => `sin(${x})`, reference: Math.sin, vjp: [(g, [x]) => mul(g, cos(x))] });
+export const sin = unary("sin", {
+  wgsl: (x) => `sine(${x}, 0)`,
+  reference: Math.sin,
+  vjp: [(g, [x]) => mul(g, cos(x))],
+  functions: SINE,
+});
 /**
  * Cosine of an angle in radians.
  * @example cos(tensor([0, Math.PI])) // [1, -1]
  */
 export const cos = unary("cos", {
-  wgsl: (x) => `cos(${x})`,
+  wgsl: (x) => `sine(${x}, 1)`,
   reference: Math.cos,
   vjp: [(g, [x]) => neg(mul(g, sin(x)))],
+  functions: SINE,
 });
+/** The driver's own cosine, off by up to 2⁻¹¹ between −π and π: what is random anyway keeps the numbers of its seeds. */
+export const roughCos = unary("roughCos", { wgsl: (x) => `cos(${x})`, reference: Math.cos });
 /**
  * Hyperbolic tangent.
  * @example tanh(tensor([0, 1])) // [0, 0.76159]
