@@ -70,7 +70,8 @@ async function runIn(file: string, order: number): Promise<Run> {
   await rm(errors, { force: true });
   const reporter = ["--test-reporter", "./scripts/flakes/outcomes.ts", "--test-reporter-destination", told];
   const words = ["--import", "tsx", ...reporter, "scripts/flakes/shuffled.ts", join("test", file), String(order)];
-  const env = { ...process.env, NODE_OPTIONS: `--import ${WATCH}`, COOP_GPU_ERRORS: errors };
+  const watched = `${process.env.NODE_OPTIONS ?? ""} --import ${WATCH}`;
+  const env = { ...process.env, NODE_OPTIONS: watched, COOP_GPU_ERRORS: errors };
   const child = spawn(process.execPath, words, { env, stdio: "ignore", timeout: GIVE_UP, killSignal: "SIGKILL" });
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
     child.on("close", (...end) => resolve(end)),
