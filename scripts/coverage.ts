@@ -16,7 +16,7 @@ const dir = await mkdtemp(join(tmpdir(), "coop-coverage-"));
 const include = FOLDERS.flatMap((folder) => ["--include", `${folder}/**`]);
 const words = ["--merge-async", "--reporter", "json-summary", "--reports-dir", dir, ...include];
 const { status } = spawnSync("npx", ["c8", ...words, "npm", "run", "-s", "test:run"], { stdio: "inherit" });
-if (status !== 0) throw new Error("the suite does not pass");
+if (status !== 0) console.error("the suite does not pass");
 
 const { total: _, ...summary } = JSON.parse(await readFile(join(dir, "coverage-summary.json"), "utf8"));
 await rm(dir, { recursive: true, force: true });
@@ -42,4 +42,5 @@ const folders = Object.fromEntries(
 const each = Object.fromEntries(files.map(({ name, counts }) => [name, row([counts])]));
 await writeFileAtomic("reliability/coverage.json", `${JSON.stringify({ folders, files: each }, null, 2)}\n`);
 console.log(folders);
-if (Object.values(folders).some((row) => KINDS.some((kind) => row[kind] < LEAST[kind]))) process.exitCode = 1;
+if (status !== 0 || Object.values(folders).some((row) => KINDS.some((kind) => row[kind] < LEAST[kind])))
+  process.exitCode = 1;
