@@ -103,7 +103,10 @@ describe("the page, from pictures to a prompt", { skip: await noChromium(), time
     const [file] = ["0.png"];
     await choose(button("Choose pictures"), join(root, "drawn/test/wood", file));
     // the answer among all names: there may be one from before the last name
-    await page.getByRole("table", { name: `Probabilities for ${file}` }).getByRole("row", { name: /pond/ }).waitFor();
+    await page
+      .getByRole("table", { name: `Probabilities for ${file}` })
+      .getByRole("row", { name: /pond/ })
+      .waitFor();
     t.diagnostic(`first zero-shot answer ${Math.round(performance.now() - began)} ms after the first key`);
     const answers = await bars(file, /zero/i);
     assert.ok(Math.abs(answers.get("wood")! + answers.get("pond")! - 100) < 0.2, `${[...answers]}`);
