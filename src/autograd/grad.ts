@@ -93,7 +93,7 @@ export function grad<P, Rest extends unknown[]>(
 const withZeros = (gradients: readonly (Tensor | undefined)[], like: readonly Tensor[]): Tensor[] =>
   gradients.map((g, i) => g ?? zerosLike(like[i]));
 
-/** Throws where a direction has not the shapes and dtypes of what it is a direction of. */
+/** Throws where a direction has not the shapes and dtypes of what it is a direction of; integers have no gradient to fit. */
 function checkLike(what: string, given: readonly Tensor[], of: string, like: readonly Tensor[]): void {
   const differ = (by: (a: Tensor, b: Tensor) => boolean) => given.some((one, i) => !by(one, like[i]));
   if (given.length !== like.length || differ((a, b) => sameShape(a.shape, b.shape)))
@@ -101,7 +101,6 @@ function checkLike(what: string, given: readonly Tensor[], of: string, like: rea
       `${what}'s shapes ${given.map((t) => showShape(t.shape))} are not the ${of}'s ${like.map((t) => showShape(t.shape))}`,
     );
   if (differ((a, b) => a.dtype === b.dtype || !isFloat(b.dtype)))
-    // integers have no gradient
     throw new DTypeError(
       `${what}'s dtypes ${given.map(({ dtype }) => dtype).join(", ")} are not the ${of}'s ${like.map(({ dtype }) => dtype).join(", ")}`,
     );

@@ -17,7 +17,7 @@ export interface MemoryReport {
 /** Pooled bytes above which recycled buffers are destroyed instead of kept. */
 const POOL_LIMIT = 256 * 2 ** 20;
 
-/** Bytes of the buffer for so many: few sizes are pooled more often. */
+/** Bytes of the buffer for so many: with fewer different sizes, more of them fit again. */
 const padded = (bytes: number) => Math.ceil(bytes / 256) * 256;
 
 /** The buffers of a device: which there are, who holds them, and a pool of those that nobody holds. */

@@ -231,9 +231,9 @@ export const square = unary("square", {
   vjp: [(g, [x]) => mul(g, mul(x, 2))],
 });
 /**
- * Sine of x and a right angle or none, within 2⁻²² below 10⁴: the nearest multiple of π/2 is taken off in three parts, the rest goes
- * into a polynomial (after Cody & Waite, Software Manual for the Elementary Functions, 1980, ch. 8). Drivers differ far
- * more. Huge angles are theirs.
+ * Sine of x and a right angle or none, within 2⁻²² below 10⁴: the nearest multiple of π/2 is taken off in three parts,
+ * the rest goes into a polynomial (after Cody & Waite, Software Manual for the Elementary Functions, 1980, ch. 8).
+ * Drivers differ far more. Huge angles are theirs.
  */
 const SINE = `fn sine(x: f32, quarters: i32) -> f32 {
   if (abs(x) > 50000.0) { return select(sin(x), cos(x), quarters == 1); }
