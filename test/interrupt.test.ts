@@ -61,7 +61,7 @@ const LONG = {
       out,
     ],
     begun: (out: string) => existsSync(`${out}.partial/checkpoint.safetensors`),
-    kept: (out: string) => `${out}.partial/checkpoint.safetensors`,
+    kept: (out: string) => `${out}.partial`,
   },
   "train in a long epoch": {
     words: (out: string) => {
@@ -69,7 +69,7 @@ const LONG = {
       return ["train", at("many"), ...flags.split(" "), out];
     },
     begun: (out: string) => existsSync(`${out}.partial/checkpoint.safetensors`),
-    kept: (out: string) => `${out}.partial/checkpoint.safetensors`,
+    kept: (out: string) => `${out}.partial`,
   },
   pretrain: {
     words: (out: string) => [
@@ -85,7 +85,7 @@ const LONG = {
       out,
     ],
     begun: (out: string) => existsSync(join(out, "checkpoint.safetensors")),
-    kept: (out: string) => join(out, "checkpoint.safetensors"),
+    kept: (out: string) => out,
   },
   bench: {
     words: (out: string) => ["bench", at("spec.json"), "--out", out],
@@ -94,6 +94,11 @@ const LONG = {
     kept: () => undefined,
   },
 } as const;
+
+/** The checkpoint that is gone on from: for a moment of each saving, the last one is not in its place yet. */
+const lastCheckpoint = (dir: string) =>
+  ["checkpoint.safetensors", "checkpoint.next.safetensors"].map((name) => join(dir, name)).find(existsSync) ??
+  assert.fail(`no checkpoint among ${readdirSync(dir)}`);
 
 const over = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
 
@@ -141,7 +146,7 @@ for (const name of Object.keys(LONG) as (keyof typeof LONG)[])
       }
       const kept = LONG[name].kept(out);
       if (!kept) return;
-      const source = await fileBytes(kept);
+      const source = await fileBytes(lastCheckpoint(kept));
       assert.ok((await openSafetensors(source).finally(source.close)).tensors.size > 0);
       if (times === "twice") return;
       const locks = [out, `${out}.partial`].flatMap((dir) => (existsSync(dir) ? readdirSync(dir) : []));
