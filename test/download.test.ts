@@ -186,7 +186,7 @@ test("a silent connection is given up, and the next one continues", limit, async
     response.write(BODY.subarray(0, 1000));
     return true;
   };
-  await fetchFile({ patience: 0.3 });
+  await fetchFile({ patience: 1 });
   assert.deepEqual(readFileSync(target), BODY);
   assert.equal(hub.seen[1].range, "bytes=1000-");
 });
