@@ -71,3 +71,26 @@ export function forEachIndex(shape: Shape, visit: (at: readonly number[], flat: 
     }
   }
 }
+
+/**
+ * Calls `visit(offset, flatIndex)` for every element in row-major order: where it lies in data that begins at `start`
+ * and has these strides, which may be 0 or negative.
+ */
+export function forEachOffset(
+  shape: Shape,
+  strides: readonly number[],
+  visit: (offset: number, flat: number) => void,
+  start = 0,
+): void {
+  const at = new Array<number>(shape.length).fill(0);
+  const count = sizeOf(shape);
+  for (let flat = 0, offset = start; flat < count; flat++) {
+    visit(offset, flat);
+    for (let d = shape.length - 1; d >= 0; d--) {
+      offset += strides[d];
+      if (++at[d] < shape[d]) break;
+      offset -= strides[d] * shape[d];
+      at[d] = 0;
+    }
+  }
+}

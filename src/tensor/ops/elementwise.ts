@@ -40,11 +40,12 @@ function elementwise(name: string, row: Row): Op {
       return { shape: inputs[0].shape, dtype: row.gives ?? inputs[0].dtype };
     },
     reference: (inputs, _attrs, output) => {
-      const out = new Float64Array(inputs[0].data.length);
       const wrap =
         output.dtype === "i32" ? (v: number) => v | 0 : output.dtype === "u32" ? (v: number) => v >>> 0 : Number;
-      for (let i = 0; i < out.length; i++) out[i] = wrap(row.reference(...inputs.map((input) => input.data[i])));
-      return out;
+      const [a, b, c] = inputs.map(({ data }) => data);
+      const f = row.reference;
+      if (!b) return a.map((x) => wrap(f(x)));
+      return a.map(c ? (x, i) => wrap(f(x, b[i], c[i])) : (x, i) => wrap(f(x, b[i])));
     },
     ...(row.vjp ? { vjp: ({ g, wrt, inputs, output }: VjpCall) => row.vjp![wrt](g, inputs, output) } : { stops: true }),
     run: { kind: "expression", wgsl: (args) => row.wgsl(...args), functions: row.functions },

@@ -1,7 +1,7 @@
 import { isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { type Attrs, type Aval, defineOp, type Op, type Values, type VjpCall } from "../op.ts";
-import { forEachIndex, normalizeAxes, rowMajor, type Shape, showShape, sizeOf } from "../shape.ts";
+import { forEachOffset, normalizeAxes, rowMajor, type Shape, showShape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { cast, div, equal, mul } from "./elementwise.ts";
 import { broadcastTo, reshape } from "./view.ts";
@@ -38,11 +38,8 @@ function reduction(
     reference: ([x]: readonly Values[], attrs, output) => {
       const axes = axesOf(attrs);
       const out = new Float64Array(sizeOf(output.shape)).fill(first);
-      const strides = rowMajor(output.shape);
-      forEachIndex(x.shape, (at, flat) => {
-        const to = without(at, axes).reduce((index, c, i) => index + c * strides[i], 0);
-        out[to] = join(out[to], x.data[flat]);
-      });
+      const strides = rowMajor(withOnes(x.shape, axes)).map((s, i) => (axes.includes(i) ? 0 : s));
+      forEachOffset(x.shape, strides, (to, flat) => (out[to] = join(out[to], x.data[flat])));
       return out;
     },
     vjp,

@@ -4,7 +4,7 @@ import { defineOp, type Op } from "../op.ts";
 import {
   broadcastShapes,
   checkShape,
-  forEachIndex,
+  forEachOffset,
   normalizeAxis,
   rowMajor,
   type Shape,
@@ -17,13 +17,10 @@ import { zerosLike } from "./basic.ts";
 import { add } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
 
-/** Reads each output element from the input index that `from(coordinates)` gives; below 0 is zero. */
-function gatherReference(data: Float64Array, output: Shape, from: (at: readonly number[]) => number): Float64Array {
+/** Reads each output element where these strides put it, from `start` on. */
+function strided(data: Float64Array, output: Shape, strides: readonly number[], start = 0): Float64Array {
   const out = new Float64Array(sizeOf(output));
-  forEachIndex(output, (at, flat) => {
-    const index = from(at);
-    out[flat] = index < 0 ? 0 : data[index];
-  });
+  forEachOffset(output, strides, (from, flat) => (out[flat] = data[from]), start);
   return out;
 }
 
@@ -59,7 +56,7 @@ const BROADCAST = defineOp({
   reference: ([x], attrs) => {
     const shape = attrs.shape as Shape;
     const strides = rowMajor(x.shape).map((s, i) => (x.shape[i] === 1 ? 0 : s));
-    return gatherReference(x.data, shape, (at) => dot(strides, at.slice(shape.length - x.shape.length)));
+    return strided(x.data, shape, [...new Array(shape.length - x.shape.length).fill(0), ...strides]);
   },
   vjp: ({ g, inputs: [x] }) => sumTo(g, x.shape),
   run: { kind: "view", change: (attrs) => ({ kind: "broadcast", shape: attrs.shape as Shape }) },
@@ -92,13 +89,8 @@ const TRANSPOSE = defineOp({
   result: ([x], attrs) => ({ shape: (attrs.perm as number[]).map((p) => x.shape[p]), dtype: x.dtype }),
   reference: ([x], attrs, output) => {
     const strides = rowMajor(x.shape);
-    const perm = attrs.perm as number[];
-    return gatherReference(x.data, output.shape, (at) =>
-      dot(
-        perm.map((p) => strides[p]),
-        at,
-      ),
-    );
+    const order = (attrs.perm as number[]).map((p) => strides[p]);
+    return strided(x.data, output.shape, order);
   },
   vjp: ({ g, attrs }) => {
     const perm = attrs.perm as number[];
@@ -144,8 +136,7 @@ const SLICE = defineOp({
   },
   reference: ([x], attrs, output) => {
     const strides = rowMajor(x.shape);
-    const starts = attrs.starts as number[];
-    return gatherReference(x.data, output.shape, (at) => dot(strides, at) + dot(strides, starts));
+    return strided(x.data, output.shape, strides, dot(strides, attrs.starts as number[]));
   },
   vjp: ({ g, attrs, inputs: [x] }) =>
     pad(
@@ -187,11 +178,11 @@ const PAD = defineOp({
     return { shape: x.shape.map((n, i) => n + widths[i][0] + widths[i][1]), dtype: x.dtype };
   },
   reference: ([x], attrs, output) => {
-    const strides = rowMajor(x.shape);
+    const strides = rowMajor(output.shape);
     const before = (attrs.widths as [number, number][]).map(([b]) => b);
-    return gatherReference(x.data, output.shape, (at) =>
-      at.some((c, i) => c < before[i] || c >= before[i] + x.shape[i]) ? -1 : dot(strides, at) - dot(strides, before),
-    );
+    const out = new Float64Array(sizeOf(output.shape));
+    forEachOffset(x.shape, strides, (to, flat) => (out[to] = x.data[flat]), dot(strides, before));
+    return out;
   },
   vjp: ({ g, attrs, inputs: [x] }) => {
     const before = (attrs.widths as [number, number][]).map(([b]) => b);
@@ -235,13 +226,9 @@ const FLIP = defineOp({
   result: ([x]) => x,
   reference: ([x], attrs, output) => {
     const strides = rowMajor(x.shape);
-    const axes = attrs.axes as number[];
-    return gatherReference(x.data, output.shape, (at) =>
-      dot(
-        strides,
-        at.map((c, i) => (axes.includes(i) ? x.shape[i] - 1 - c : c)),
-      ),
-    );
+    const lasts = x.shape.map((n, i) => ((attrs.axes as number[]).includes(i) ? n - 1 : 0));
+    const signs = strides.map((s, i) => ((attrs.axes as number[]).includes(i) ? -s : s));
+    return strided(x.data, output.shape, signs, dot(strides, lasts));
   },
   vjp: ({ g, attrs }) => flip(g, attrs.axes as number[]),
   run: { kind: "view", change: (attrs) => ({ kind: "flip", axes: attrs.axes as number[] }) },

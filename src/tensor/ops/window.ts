@@ -2,7 +2,7 @@ import { gridFor } from "../codegen.ts";
 import { ShapeError } from "../errors.ts";
 import { type Attrs, defineOp, type Kernel } from "../op.ts";
 import * as shaders from "../shaders.ts";
-import { forEachIndex, rowMajor, type Shape, sizeOf } from "../shape.ts";
+import { forEachIndex, type Shape, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { expectFloat, expectRank } from "./basic.ts";
 import { mean } from "./reduce.ts";
@@ -25,15 +25,11 @@ export const windows = (attrs: Attrs): Windows => attrs as unknown as Windows;
 /** Calls `visit(window element, image element)` for every pair that unfold copies. */
 function forEachPair(w: Windows, images: number, visit: (from: number, to: number) => void): void {
   const shape = [images, w.sizeY, w.sizeX, w.rows, w.columns];
-  const strides = rowMajor(shape);
-  forEachIndex(shape, ([n, p, q, i, j]) => {
+  forEachIndex(shape, ([n, p, q, i, j], flat) => {
     const y = i * w.stride + p - w.padding;
     const x = j * w.stride + q - w.padding;
     if (y < 0 || y >= w.height || x < 0 || x >= w.width) return;
-    visit(
-      [n, p, q, i, j].reduce((at, c, d) => at + c * strides[d], 0),
-      (n * w.height + y) * w.width + x,
-    );
+    visit(flat, (n * w.height + y) * w.width + x);
   });
 }
 
