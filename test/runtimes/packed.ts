@@ -52,8 +52,9 @@ async function pack(place: string): Promise<string> {
 async function install(tarball: string, app: string): Promise<void> {
   await writeFile(join(app, "package.json"), JSON.stringify({ name: "app", private: true, type: "module" }));
   const quiet = ["--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
+  const soon = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"]; // offline, else it waits for minutes
   try {
-    await run(["npm", "install", ...quiet, tarball], { cwd: app, timeout: 3 * MINUTES });
+    await run(["npm", "install", ...quiet, ...soon, tarball], { cwd: app, timeout: 3 * MINUTES });
   } catch (error) {
     console.error(`npm install of the tarball failed, linking the checkout's dependencies instead: ${error}`);
     const modules = join(app, "node_modules");
