@@ -271,7 +271,7 @@ test("coop bench, report and compare on folders of pictures", TIMEOUT, async () 
   writeFileSync(broken, "no JSON\n{}\n");
   for (const [words, code, pattern] of [
     [["bench"], 2, /SPEC\.json is missing/],
-    [["bench", join(root, "nowhere.json")], 1, /nowhere\.json cannot be read/],
+    [["bench", join(root, "nowhere.json")], 1, /nowhere\.json: there is no such file/],
     [["bench", file, "--only", "navie"], 1, /did you mean "naive"/],
     [["bench", other, "--out", out], 1, /not those of the results so far: choose another --out/],
     [["report", broken], 1, /broken\.jsonl, line 1 is not JSON/],

@@ -98,6 +98,16 @@ describe("layers", { timeout: 20_000 }, () => {
     assert.deepEqual(wrong, []);
   });
 
+  test("the command line writes through print.ts alone, which keeps foreign names from doing things to a terminal", () => {
+    const writing = files.filter(
+      (file) => layerOf(file) === "cli" && /\bconsole\.|stdout\.write/.test(readFileSync(file, "utf8")),
+    );
+    assert.deepEqual(
+      writing.map((file) => relative(SRC, file)),
+      [join("cli", "print.ts")],
+    );
+  });
+
   test("code for Node that a page could reach lies in files that package.json keeps out of bundles for browsers", () => {
     const entries = ["index.ts", "clip/index.ts", "coop/index.ts"].map((name) => join(SRC, name));
     const reached = new Set(entries);

@@ -3,6 +3,7 @@ import { device } from "../tensor/index.ts";
 import { quotedTemplates } from "./asking.ts";
 import { type Input, SHARED_FLAGS } from "./command.ts";
 import { encodePictures } from "./model.ts";
+import { print, printJson } from "./print.ts";
 
 export { SHARED_FLAGS };
 
@@ -34,10 +35,10 @@ export async function answer(
     const sorted = labels.map((label, k) => ({ label, score: row[k] })).sort((a, b) => b.score - a.score);
     return { file, labels: sorted.slice(0, topK) };
   });
-  if (input.has("json")) console.log(JSON.stringify({ ...about, device: (await device()).description, results }));
+  if (input.has("json")) printJson({ ...about, device: (await device()).description, results });
   else {
-    for (const result of results) console.log(show(result, files.length > 1));
-    console.log(
+    for (const result of results) print(show(result, files.length > 1));
+    print(
       Object.entries(about)
         .map(([key, value]) => `${key} ${typeof value === "string" ? value : quotedTemplates(value)}`)
         .join("   "),

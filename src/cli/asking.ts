@@ -1,10 +1,11 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clip, DEFAULT_TEMPLATE, ENSEMBLE_TEMPLATES, fillTemplate, templatesFor } from "../clip/index.ts";
 import { dataSource, templateFor } from "../coop/datasets/open.ts";
 import { distinct, spoken } from "../coop/label-set.ts";
 import type { Part } from "../coop/labelled.ts";
 import { listNames } from "../coop/near.ts";
+import { readTextFile } from "../coop/text-file.ts";
 import { openWalk } from "../coop/walk.ts";
 import { InputError } from "../tensor/errors.ts";
 import { type Flag, type Input, UsageError } from "./command.ts";
@@ -60,9 +61,7 @@ export async function labelsOf(input: Input): Promise<GivenLabels | undefined> {
     throw new UsageError("--labels and --labels-file exclude each other.");
   if (file === undefined)
     return input.text("labels") === undefined ? undefined : named(input.list("labels"), "--labels");
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new InputError(`--labels-file ${file} cannot be read (${error.code}). Check the path.`);
-  });
+  const text = await readTextFile(file);
   if (!/^\s*[[{]/.test(text))
     return named(
       text.split(/\r?\n/).map((line) => line.trim()),

@@ -7,6 +7,7 @@ import { readLabelled } from "../coop/labelled.ts";
 import { listNames } from "../coop/near.ts";
 import { InputError } from "../tensor/errors.ts";
 import { encodePictures, pathsOf, unknownNames } from "./model.ts";
+import { say } from "./print.ts";
 
 /** Decides which half of a folder without splits is held out: the same for all runs. */
 const SPLIT_SEED = 1;
@@ -15,7 +16,7 @@ const SPLIT_SEED = 1;
 export async function folderDataset({ name, source, shifts }: DatasetSpec, clip: Clip): Promise<Dataset> {
   const folder = await openData(source, { seed: SPLIT_SEED });
   const { root, classNames } = folder;
-  for (const note of [...folder.notes, ...unknownNames(clip, classNames)]) console.error(`${name}: ${note}`);
+  for (const note of [...folder.notes, ...unknownNames(clip, classNames)]) say(`${name}: ${note}`);
   const listed: unknown[] = [classNames];
   const part = (
     label: string,

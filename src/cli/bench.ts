@@ -16,11 +16,13 @@ import { distinct, summaryTable } from "../coop/experiments/summary.ts";
 import { lockFolder } from "../coop/lock.ts";
 import { listNames, nearest } from "../coop/near.ts";
 import { duration, formatTable, progress } from "../coop/progress.ts";
+import { readTextFile } from "../coop/text-file.ts";
 import { device, InputError } from "../tensor/index.ts";
 import { folderDataset } from "./bench-dataset.ts";
 import type { Command, Input } from "./command.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { modelSource, openModel } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 import { VERSION } from "./versions.ts";
 
 export const RESULTS_FILE = "results.jsonl";
@@ -40,7 +42,7 @@ goes on where it was stopped, and runs nothing twice.`,
 
 async function runBench(input: Input): Promise<number> {
   const file = input.only("SPEC.json");
-  const spec = parseSpec(await textOf(file), file, { templateOf: templateFor });
+  const spec = parseSpec(await readTextFile(file), file, { templateOf: templateFor });
   const out = input.text("out") ?? join("runs", basename(file).replace(/\.json$/i, ""));
   if (input.has("dry-run")) return runBenchIn(out, input, spec);
   const lock = await lockFolder(out);
@@ -53,13 +55,13 @@ async function runBenchIn(out: string, input: Input, spec: ExperimentSpec): Prom
   const runs = (await plan(spec)).filter(only);
   const finished = parseResults(await readFile(resultsFile, "utf8").catch(() => ""), resultsFile);
   const left = runs.filter(({ id }) => !finished.has(id));
-  console.error(planText(runs, finished));
+  say(planText(runs, finished));
   const eta = secondsLeft(left, [...finished.values()]);
-  console.error(
+  say(
     `${left.length} of ${runs.length} runs are left${eta === undefined ? "" : `, about ${duration(1000 * eta)} by those that are finished`}.`,
   );
   if (input.has("dry-run")) {
-    if (input.has("json")) console.log(JSON.stringify({ out, runs: runs.map((run) => summary(run, finished)) }));
+    if (input.has("json")) printJson({ out, runs: runs.map((run) => summary(run, finished)) });
     return 0;
   }
 
@@ -81,16 +83,10 @@ async function runBenchIn(out: string, input: Input, spec: ExperimentSpec): Prom
   const report = join(out, "report.html");
   if (results.length > 0)
     await writeFileAtomic(report, await experimentReport(results, { title: spec.name, source: RESULTS_FILE }));
-  if (input.has("json")) console.log(JSON.stringify({ complete, out, results }));
-  else if (results.length > 0) console.log(`${formatTable(summaryTable(results))}\nreport: ${report}`);
-  if (!complete) console.error(`${runs.length - results.length} runs are left; give the same command to go on.`);
+  if (input.has("json")) printJson({ complete, out, results });
+  else if (results.length > 0) print(`${formatTable(summaryTable(results))}\nreport: ${report}`);
+  if (!complete) say(`${runs.length - results.length} runs are left; give the same command to go on.`);
   return complete ? 0 : 130;
-}
-
-export async function textOf(file: string): Promise<string> {
-  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new InputError(`${file} cannot be read (${error.code}). Check the path.`);
-  });
 }
 
 /** Runs of the named datasets, if any are named, by the named methods, if any are. */

@@ -13,6 +13,7 @@ import { importCommand } from "./import.ts";
 import { indexCommand } from "./index-pictures.ts";
 import { predict } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
+import { print, say } from "./print.ts";
 import { probe } from "./probe.ts";
 import { profileCommand } from "./profile.ts";
 import { prompts } from "./prompts.ts";
@@ -65,12 +66,12 @@ function help(): string {
 export async function main(words: readonly string[]): Promise<number> {
   const [name, ...rest] = words;
   if (name === "--version") {
-    console.log(VERSION);
+    print(VERSION);
     return 0;
   }
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     const asked = COMMANDS.get(rest[0]);
-    (name === undefined ? console.error : console.log)(asked ? helpOf(rest[0], asked) : help());
+    (name === undefined ? say : print)(asked ? helpOf(rest[0], asked) : help());
     return name === undefined ? 2 : 0;
   }
   try {
@@ -78,14 +79,14 @@ export async function main(words: readonly string[]): Promise<number> {
     if (!command) throw new UsageError(`there is no command "${name}". See \`coop --help\`.`);
     const input = new Input(name, command, rest);
     if (input.has("help")) {
-      console.log(helpOf(name, command));
+      print(helpOf(name, command));
       return 0;
     }
     useFeatureCache(!input.has("no-cache"));
     return await command.run(input);
   } catch (error) {
     if (!(error instanceof CoopError)) throw error;
-    console.error(`coop: ${error.message}`);
+    say(`coop: ${error.message}`);
     return error instanceof UsageError ? 2 : 1;
   }
 }

@@ -1,7 +1,8 @@
 import { compareResults, comparisonMarkdown, parseResults, type Result } from "../coop/experiments/index.ts";
+import { readTextFile } from "../coop/text-file.ts";
 import { InputError } from "../tensor/errors.ts";
-import { textOf } from "./bench.ts";
 import { type Command, UsageError } from "./command.ts";
+import { print, printJson, say } from "./print.ts";
 
 export const compareCommand: Command = {
   summary: "Sets the results of two `coop bench` side by side.",
@@ -16,20 +17,20 @@ that both have.`,
     const rows = compareResults(a, b);
     const shown = input.has("all") ? rows : rows.filter(({ difference }) => difference !== null);
     if (input.has("json")) {
-      console.log(JSON.stringify({ a: input.positionals[0], b: input.positionals[1], rows: shown }));
+      printJson({ a: input.positionals[0], b: input.positionals[1], rows: shown });
       return 0;
     }
-    if (shown.length > 0) console.log(comparisonMarkdown(shown, ["A", "B"]));
-    else console.error("The two files have no dataset, method, shots and seed in common; --all shows what each has.");
+    if (shown.length > 0) print(comparisonMarkdown(shown, ["A", "B"]));
+    else say("The two files have no dataset, method, shots and seed in common; --all shows what each has.");
     if (shown.length > 0 && shown.length < rows.length)
-      console.error(`${rows.length - shown.length} settings are in one of the files only; --all shows them.`);
+      say(`${rows.length - shown.length} settings are in one of the files only; --all shows them.`);
     return 0;
   },
 };
 
 /** The results in a file, at least one. */
 export async function resultsOf(file: string): Promise<Result[]> {
-  const results = [...parseResults(await textOf(file), file).values()];
+  const results = [...parseResults(await readTextFile(file), file).values()];
   if (results.length === 0) throw new InputError(`${file} holds no results. Give a results.jsonl of \`coop bench\`.`);
   return results;
 }

@@ -4,6 +4,7 @@ import { findDataset, readDataset, templateOf, whatIsMissing } from "../coop/dat
 import { formatTable } from "../coop/progress.ts";
 import { CoopError } from "../tensor/errors.ts";
 import { type Command, UsageError } from "./command.ts";
+import { print, printJson } from "./print.ts";
 
 export const datasets: Command = {
   summary: "Lists the datasets of the CoOp papers: which are there, and what to put where.",
@@ -30,7 +31,7 @@ export const datasets: Command = {
       }
     }
     if (input.has("json")) {
-      console.log(JSON.stringify({ root: root ?? null, datasets: rows }));
+      printJson({ root: root ?? null, datasets: rows });
       return 0;
     }
     const shown = (n: number | null) => n ?? "–";
@@ -46,9 +47,9 @@ export const datasets: Command = {
       ];
     });
     const head = ["dataset", "folder", ...(root === undefined ? [] : ["state"])];
-    console.log(formatTable([[...head, "classes", "train", "val", "test", "template"], ...table]));
-    for (const { name, notes } of rows) for (const note of notes) console.log(`${name}: ${note}`);
-    if (rows.some(({ state }) => state !== "found")) console.log(`How to get them: ${DATASETS_PAGE}`);
+    print(formatTable([[...head, "classes", "train", "val", "test", "template"], ...table]));
+    for (const { name, notes } of rows) for (const note of notes) print(`${name}: ${note}`);
+    if (rows.some(({ state }) => state !== "found")) print(`How to get them: ${DATASETS_PAGE}`);
     return 0;
   },
 };

@@ -1,5 +1,6 @@
 import { type Command, MODEL_FLAG } from "./command.ts";
 import { encodePictures, openModel } from "./model.ts";
+import { print, printJson } from "./print.ts";
 
 export const embed: Command = {
   summary: "Prints the features of pictures or texts.",
@@ -21,10 +22,10 @@ export const embed: Command = {
       const length = input.has("normalize") ? Math.hypot(...values) : 1;
       return { input: name, values: values.map((v) => v / length) };
     });
-    if (input.has("json")) console.log(JSON.stringify({ dim, embeddings }));
+    if (input.has("json")) printJson({ dim, embeddings });
     else
       for (const { input: name, values } of embeddings)
-        console.log(`${name}\t${values.map((v) => v.toPrecision(6)).join(" ")}`);
+        print(`${name}\t${values.map((v) => v.toPrecision(6)).join(" ")}`);
     clip.free();
     return 0;
   },

@@ -6,6 +6,7 @@ import { accuracy, confusionMatrix, largestOfRows, ofClass, overall, percent } f
 import { type Command, MODEL_FLAG } from "./command.ts";
 import { encodeItems } from "./labelled-features.ts";
 import { encodeClasses } from "./model.ts";
+import { print, printJson } from "./print.ts";
 import { openPrompt } from "./prompt.ts";
 
 export const evaluate: Command = {
@@ -34,15 +35,13 @@ learned ones where the prompt has one context for all.`,
     if (input.has("json")) {
       const score = (confusion: number[][]) => ({ accuracy: accuracy(overall(confusion)), ...overall(confusion) });
       const perClass = classNames.map((label, k) => ({ label, ...ofClass(coop, k) }));
-      console.log(
-        JSON.stringify({
-          classes: classNames,
-          prompt: input.required("prompt"),
-          zeroShot: score(zeroShot),
-          coop: score(coop),
-          perClass,
-        }),
-      );
+      printJson({
+        classes: classNames,
+        prompt: input.required("prompt"),
+        zeroShot: score(zeroShot),
+        coop: score(coop),
+        perClass,
+      });
       return 0;
     }
     const row = (name: string, confusion: number[][]) => [
@@ -51,16 +50,14 @@ learned ones where the prompt has one context for all.`,
       overall(confusion).correct,
       overall(confusion).total,
     ];
-    console.log(
-      formatTable([["", "accuracy", "right", "of"], row(`zero-shot "${template}"`, zeroShot), row("CoOp", coop)]),
-    );
+    print(formatTable([["", "accuracy", "right", "of"], row(`zero-shot "${template}"`, zeroShot), row("CoOp", coop)]));
     const classes = classNames.map((name, k) => [
       name,
       percent(accuracy(ofClass(zeroShot, k))),
       percent(accuracy(ofClass(coop, k))),
       ofClass(coop, k).total,
     ]);
-    console.log(`\n${formatTable([["class", "zero-shot", "CoOp", "pictures"], ...classes])}`);
+    print(`\n${formatTable([["class", "zero-shot", "CoOp", "pictures"], ...classes])}`);
     return 0;
   },
 };

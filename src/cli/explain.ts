@@ -20,6 +20,7 @@ import { PART_FLAGS, partOf, quotedTemplates, TEMPLATE_FLAGS, templatesOf } from
 import { type Command, type Input, MODEL_FLAG } from "./command.ts";
 import { encodeItems } from "./labelled-features.ts";
 import { encodeClasses } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 import { type OpenPrompt, openPrompt } from "./prompt.ts";
 import { thumbnail } from "./thumbnail.ts";
 
@@ -68,10 +69,10 @@ same norm. With --data the answers of the hand-written and of the learned prompt
       for (const { path } of [...rightToWrong.slice(0, MOST_SHOWN), ...wrongToRight.slice(0, MOST_SHOWN)])
         pictures.set(path, await thumbnail(join(compared!.root, path)));
       await writeFileAtomic(report, explanationHtml(explanation, ["coop", ...input.words], pictures));
-      console.error(`report: ${report}`);
+      say(`report: ${report}`);
     }
-    if (input.has("json")) console.log(JSON.stringify(explanation));
-    else print(explanation);
+    if (input.has("json")) printJson(explanation);
+    else show(explanation);
     return 0;
   },
 };
@@ -88,7 +89,7 @@ async function explainVectors(input: Input, { clip, prompt }: OpenPrompt, k: num
   if (unknown.length > 0) throw new InputError(`${unknown.join(", ")}: not a class of this prompt`);
   const classes = shape.length === 2 ? [undefined] : (named ?? config.classes.slice(0, MOST_CLASSES));
   if (shape.length === 3 && !named && config.classes.length > MOST_CLASSES)
-    console.error(`The contexts of ${MOST_CLASSES} of ${config.classes.length} classes; --labels names others.`);
+    say(`The contexts of ${MOST_CLASSES} of ${config.classes.length} classes; --labels names others.`);
 
   const size = perClass * width;
   const chosen = new Float32Array(classes.length * size);
@@ -120,7 +121,7 @@ async function explainChange(
   const ownSeed = input.text("seed") === undefined ? (prompt.config.recipe?.seed ?? 1) : seed;
   const folder = await readLabelled(dir, part ?? "test", ownSeed);
   const { classNames } = folder;
-  for (const note of folder.notes) console.error(note);
+  for (const note of folder.notes) say(note);
   const templates = templatesOf(input);
   const learned = await features(classNames);
   const written = await encodeClasses(clip, classNames, templates);
@@ -163,7 +164,7 @@ async function explainChange(
   };
 }
 
-function print({ vectors, change }: Explanation): void {
+function show({ vectors, change }: Explanation): void {
   const ofClass = vectors.some((vector) => vector.class !== undefined);
   const list = (vector: ExplainedVector, by: "distance" | "cosine") => {
     const words = by === "distance" ? vector.byDistance : vector.byCosine;
@@ -180,9 +181,9 @@ function print({ vectors, change }: Explanation): void {
         `  ${list(vector, by)}`,
       ];
     });
-    console.log(formatTable([["vector", "norm", "random", "as near", `  nearest by ${by}`], ...rows]));
+    print(formatTable([["vector", "norm", "random", "as near", `  nearest by ${by}`], ...rows]));
   }
-  console.log(verdict(vectors));
+  print(verdict(vectors));
   if (!change) return;
 
   const { zeroShot, learned, pictures, classes, rightToWrong, wrongToRight } = change;
@@ -195,7 +196,7 @@ function print({ vectors, change }: Explanation): void {
     signed(c.learned.margin),
     c.cosine.toFixed(3),
   ]);
-  console.log(
+  print(
     `\n${formatTable([
       ["class", "zero-shot", "learned", "pictures", "its margin", "learned margin", "cosine of the texts"],
       ...rows,
@@ -207,7 +208,7 @@ function print({ vectors, change }: Explanation): void {
     ["wrong → right", wrongToRight],
   ] as const) {
     // biome-ignore format: one row
-    console.log(`${title}: ${flips.length}`);
+    print(`${title}: ${flips.length}`);
     const shown = flips
       .slice(0, MOST_PRINTED)
       .map(({ path, zeroShot, learned }) => [
@@ -215,9 +216,9 @@ function print({ vectors, change }: Explanation): void {
         `${zeroShot.answer} ${zeroShot.score.toFixed(2)}`,
         `${learned.answer} ${learned.score.toFixed(2)}`,
       ]);
-    if (shown.length > 0) console.log(formatTable([["  picture", "zero-shot", "learned"], ...shown]));
+    if (shown.length > 0) print(formatTable([["  picture", "zero-shot", "learned"], ...shown]));
   }
-  console.log(
+  print(
     `templates ${quotedTemplates(change.templates)}   pictures ${pictures}, ${change.part}   p ${change.p.toPrecision(2)}`,
   );
 }

@@ -5,6 +5,7 @@ import { promptWords } from "../coop/reference-words.ts";
 import { readPrompt } from "../coop/run-folder.ts";
 import { InputError } from "../tensor/errors.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
+import { print, printJson } from "./print.ts";
 import { openPrompt } from "./prompt.ts";
 
 export const exportCommand: Command = {
@@ -48,10 +49,9 @@ export const exportCommand: Command = {
           ["TRAINER.COOP.CSC", classSpecific ? "True" : "False"],
           ["TRAINER.COOP.CLASS_TOKEN_POSITION", position],
         ];
-    if (input.has("json"))
-      console.log(JSON.stringify({ run: dir, shape, epoch, out, settings: Object.fromEntries(settings) }));
+    if (input.has("json")) printJson({ run: dir, shape, epoch, out, settings: Object.fromEntries(settings) });
     else
-      console.log(
+      print(
         `saved ${out}   ctx [${shape.join(", ")}]   epoch ${epoch}\nreference   ${settings.map((pair) => pair.join(" ")).join(" ")}`,
       );
     return 0;

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileBytes } from "../clip/bytes.ts";
 import { type Clip, DEFAULT_TEMPLATE } from "../clip/index.ts";
@@ -10,10 +10,12 @@ import { checkModel, classNamesOf, otherNames } from "../coop/reference-words.ts
 import { markdown, shellCommand } from "../coop/run-card.ts";
 import { adapterConfigJson, CONFIG_FILE, type SavedConfig } from "../coop/run-config.ts";
 import { adapterModel, MODEL_FILE } from "../coop/run-files.ts";
+import { readTextFile } from "../coop/text-file.ts";
 import { InputError } from "../tensor/errors.ts";
 import { device } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
 import { modelName, openModel, unknownNames } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 import { versions } from "./versions.ts";
 
 const POSITIONS = ["end", "middle", "front"] as const;
@@ -45,14 +47,12 @@ names in it are compared with those of the model and the list, so that a wrong m
     const prompt = await readReferencePrompt(source).finally(source.close);
     const { context, epoch, skipped } = prompt;
     if (skipped.length > 0)
-      console.error(
-        `Skipped in ${path}, not run: ${listNames(skipped, 8)}. (torch.load without weights_only runs them.)`,
-      );
+      say(`Skipped in ${path}, not run: ${listNames(skipped, 8)}. (torch.load without weights_only runs them.)`);
     const clip = await openModel(input.text("model"));
     await checkModel(clip, prompt, path);
     const metaNet = prompt.metaNet && metaNetFor(clip, prompt.metaNet, path);
     const classes = await classesFor(clip, prompt, given, input.has("new-classes"), path);
-    for (const note of unknownNames(clip, classes)) console.error(note);
+    for (const note of unknownNames(clip, classes)) say(note);
 
     const [contextTokens, tokenDim] = context.shape.slice(-2);
     const config: SavedConfig = {
@@ -71,11 +71,9 @@ names in it are compared with those of the model and the list, so that a wrong m
     ]);
     await writeRunFolder(out, files);
     if (input.has("json"))
-      console.log(
-        JSON.stringify({ file: path, shape: context.shape, epoch: epoch ?? null, classes, position, skipped, out }),
-      );
+      printJson({ file: path, shape: context.shape, epoch: epoch ?? null, classes, position, skipped, out });
     else
-      console.log(
+      print(
         `saved ${out}   context [${context.shape.join(", ")}]${epoch === undefined ? "" : ` of epoch ${epoch}`}   ${classes.length} classes: ${listNames(classes)}\nuse   coop predict PICTURE --prompt ${out}`,
       );
     return 0;
@@ -110,12 +108,9 @@ async function classesGiven(input: Input): Promise<readonly string[] | undefined
   if (from !== undefined && input.text("classes") !== undefined)
     throw new UsageError("--classes and --classes-from exclude each other.");
   if (from === undefined) return input.text("classes") === undefined ? undefined : input.list("classes");
-  const text = await readFile(from, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "EISDIR") return undefined;
-    throw new InputError(`--classes-from ${from} cannot be read (${error.code}). Check the path.`);
-  });
-  if (text === undefined) return (await readLabelled(from, "all")).classNames;
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const info = await stat(from).catch(() => undefined);
+  if (info?.isDirectory()) return (await readLabelled(from, "all")).classNames;
+  const lines = (await readTextFile(from)).split(/\r?\n/).map((line) => line.trim());
   return lines.filter((line) => line !== "");
 }
 

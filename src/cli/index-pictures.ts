@@ -15,6 +15,7 @@ import { openWalk, type Walk } from "../coop/walk.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { type Command, type Input, MODEL_FLAG } from "./command.ts";
 import { encodePictures, modelName, modelSource, openModel } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 
 export const indexCommand: Command = {
   summary: "Encodes the pictures of a folder, for `coop search`.",
@@ -48,9 +49,7 @@ async function indexPictures(input: Input, dir: string, walk: Walk, out: string)
   const clip = await openModel(source);
   const sameModel = before?.model.sha256 === clip.sha256;
   if (before && !sameModel)
-    console.error(
-      `The index was made with other weights (${oneLine(before.model.name)}): every picture is encoded anew.`,
-    );
+    say(`The index was made with other weights (${oneLine(before.model.name)}): every picture is encoded anew.`);
   const refused: string[] = [];
   const update = await updateIndex(
     sameModel ? before : undefined,
@@ -81,15 +80,14 @@ async function indexPictures(input: Input, dir: string, walk: Walk, out: string)
     },
   );
   clip.free();
-  for (const message of refused) console.error(`left out: ${message}`);
+  for (const message of refused) say(`left out: ${message}`);
   const { index, ...counts } = update;
   if (index.files.length === 0) throw new InputError(`${oneLine(dir)} holds no picture that can be read.`);
   await writeFileAtomic(out, indexBytes(index));
   const report = { pictures: index.files.length, ...counts, refused: refused.length };
-  if (input.has("json"))
-    console.log(JSON.stringify({ index: out, model: index.model.name, dim: index.dim, ...report }));
+  if (input.has("json")) printJson({ index: out, model: index.model.name, dim: index.dim, ...report });
   else
-    console.log(
+    print(
       `${oneLine(out)}: ${Object.entries(report)
         .filter(([what, n]) => n > 0 || what === "pictures")
         .map(([what, n]) => `${n} ${what}`)

@@ -1,3 +1,5 @@
+import { say } from "./print.ts";
+
 /** What is known of Ctrl-C. */
 export interface Interrupt {
   /** Whether it was pressed. */
@@ -16,7 +18,7 @@ export function onInterrupt(message: string): Interrupt {
   let asked = Number.POSITIVE_INFINITY;
   const handler = () => {
     asked = performance.now();
-    console.error(`\n${message}; press Ctrl-C again to end at once`);
+    say(`\n${message}; press Ctrl-C again to end at once`);
   };
   process.once("SIGINT", handler);
   const since = () => performance.now() - asked;

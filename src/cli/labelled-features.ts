@@ -7,6 +7,7 @@ import { listNames } from "../coop/near.ts";
 import { quoted } from "../coop/walk.ts";
 import { InputError } from "../tensor/errors.ts";
 import { encodePictures } from "./features.ts";
+import { say } from "./print.ts";
 
 /** Pictures that could be read, and their features, in the same order. */
 export interface EncodedItems extends UsedPictures {
@@ -42,7 +43,7 @@ export async function encodeItems(
   const none = lost.size > 0 ? ` None is left of ${quoted([...lost])}.` : "";
   const files = refused.size === 1 ? "1 file" : `${refused.size} files`;
   const notes = refused.size > 0 ? [`${files} of the ${name} left out: ${why}${none}`] : [];
-  for (const note of notes) console.error(note);
+  for (const note of notes) say(note);
   return {
     name,
     items: there,

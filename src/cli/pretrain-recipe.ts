@@ -8,6 +8,7 @@ import { CHECKPOINT, loadTraining, type SavedTraining, type Settings } from "../
 import { InputError } from "../tensor/errors.ts";
 import { free } from "../tensor/index.ts";
 import type { Input } from "./command.ts";
+import { say } from "./print.ts";
 
 /** How a pre-training goes. */
 export interface Recipe {
@@ -90,6 +91,6 @@ export async function resumed<State>(out: string, blank: State, settings: Settin
   const saved = await loadTraining(join(out, CHECKPOINT), blank, settings);
   if (!saved) throw new InputError(`${oneLine(out)}: there is no checkpoint in it to go on from`);
   free(blank);
-  console.error(`going on after step ${saved.step} of ${oneLine(saved.file)}`);
+  say(`going on after step ${saved.step} of ${oneLine(saved.file)}`);
   return saved;
 }

@@ -18,6 +18,7 @@ import { type Command, type Input, UsageError } from "./command.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { checkOut, recipeFacts, recipeOf, resumed, settingsOf } from "./pretrain-recipe.ts";
 import { startOf } from "./pretrain-start.ts";
+import { print, printJson, say } from "./print.ts";
 import { versions } from "./versions.ts";
 
 export const pretrainCommand: Command = {
@@ -69,7 +70,7 @@ async function pretrainIn(out: string, paths: readonly string[], input: Input): 
   const pairs = await openPairs(paths, { images });
   const held = val === undefined ? undefined : await openPairs(val, { images });
   for (const source of held ? [pairs, held] : [pairs])
-    for (const note of skippedNotes(source.skipped)) console.error(`${source.name}: ${note}`);
+    for (const note of skippedNotes(source.skipped)) say(`${source.name}: ${note}`);
 
   const recipe = recipeOf(input, pairs.count, fromScratch, seed);
   const { steps, epochs, batch, microBatch, learningRate, warmup, clipNorm, checkpointing } = recipe;
@@ -77,11 +78,11 @@ async function pretrainIn(out: string, paths: readonly string[], input: Input): 
   announce((await device()).description);
   const start = await startOf(input, pairs.captions, seed);
   const { config, tokenizer, pixels } = start;
-  console.error(`${pairs.count} pairs, ${steps} steps of ${batch}, beginning with ${start.description}`);
+  say(`${pairs.count} pairs, ${steps} steps of ${batch}, beginning with ${start.description}`);
   const loading = { tokenizer, pixels, batch, microBatch };
   const said = new Set<string>();
   const sayOnce = (what: string) => (message: string) => {
-    if (!said.has(message)) console.error(`${message} ${what}`);
+    if (!said.has(message)) say(`${message} ${what}`);
     said.add(message);
   };
   const batches = pairBatches(pairs, { ...loading, seed, onDamaged: sayOnce("Another pair takes its place.") });
@@ -121,7 +122,7 @@ async function pretrainIn(out: string, paths: readonly string[], input: Input): 
   if (done < steps) {
     bar.finish(`stopped after step ${done} of ${steps}`);
     const words = input.words.filter((word) => word !== "--resume");
-    console.error(`go on with   ${shellCommand(["coop", ...words, "--resume"])}`);
+    say(`go on with   ${shellCommand(["coop", ...words, "--resume"])}`);
     return 130;
   }
   const scores = last!; // the last step ends an epoch
@@ -142,10 +143,10 @@ async function pretrainIn(out: string, paths: readonly string[], input: Input): 
   if (input.has("json")) {
     const { meanLoss: loss, valPairs, valLoss, valRecall } = scores;
     const measured = held && { val: { pairs: valPairs, loss: valLoss, recall: valRecall } };
-    console.log(JSON.stringify({ pairs: pairs.count, skipped: pairs.skipped, steps, loss, ...measured, out }));
+    printJson({ pairs: pairs.count, skipped: pairs.skipped, steps, loss, ...measured, out });
   } else {
-    console.log(`${told(scores)}; a loss of ${Math.log(batch).toFixed(3)} is chance`);
-    console.log(`\nsaved ${out}\nuse   coop zero-shot PICTURE --labels a,b,c --model ${out}`);
+    print(`${told(scores)}; a loss of ${Math.log(batch).toFixed(3)} is chance`);
+    print(`\nsaved ${out}\nuse   coop zero-shot PICTURE --labels a,b,c --model ${out}`);
   }
   return 0;
 }

@@ -4,6 +4,7 @@ import type { CSearch } from "../coop/probe-search.ts";
 import { formatTable } from "../coop/progress.ts";
 import { accuracy, meanAndDeviation, percent, type Score } from "../coop/score.ts";
 import type { Input } from "./command.ts";
+import { print, printJson } from "./print.ts";
 
 /** What is measured with one seed. */
 export interface Result {
@@ -42,7 +43,7 @@ export function printResults(
       probe: { accuracy: accuracy(scores.probe), ...scores.probe },
     }));
     const both = { zeroShot: summary("zeroShot"), probe: summary("probe") };
-    console.log(JSON.stringify({ classes, shots, template, ...both, seeds, ...(out === undefined ? {} : { out }) }));
+    printJson({ classes, shots, template, ...both, seeds, ...(out === undefined ? {} : { out }) });
     return;
   }
   const names = {
@@ -55,7 +56,7 @@ export function printResults(
     return [names[which], percent(mean), ...(results.length > 1 ? [`±${percent(deviation)}`] : [correct, total])];
   });
   const head = ["", "accuracy", ...(results.length > 1 ? ["deviation"] : ["right", "of"])];
-  console.log(formatTable([head, ...rows]));
+  print(formatTable([head, ...rows]));
   const each = results.map(({ seed, probe, search, scores }) => [
     seed,
     percent(accuracy(scores.zeroShot)),
@@ -64,6 +65,6 @@ export function printResults(
     search ? percent(search.accuracy) : "–",
     scores.probe.total,
   ]);
-  console.log(formatTable([["seed", "zero-shot", "probe", "C", "validation", "pictures"], ...each]).trimEnd());
-  if (out !== undefined) console.log(`\nsaved ${out}`);
+  print(formatTable([["seed", "zero-shot", "probe", "C", "validation", "pictures"], ...each]).trimEnd());
+  if (out !== undefined) print(`\nsaved ${out}`);
 }

@@ -15,6 +15,7 @@ import { device } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
 import { encodeItems } from "./labelled-features.ts";
 import { modelName, openModel } from "./model.ts";
+import { say } from "./print.ts";
 import { choiceNotes, DEFAULT_C, fitChosenProbe, validationFrom } from "./probe-choice.ts";
 import { printResults, type Result } from "./probe-results.ts";
 import { fewerShots } from "./train.ts";
@@ -71,7 +72,7 @@ async function runProbe(input: Input): Promise<number> {
   const [first] = drawn;
   const { classNames } = first.folder;
   const clip = await openModel(input.text("model"));
-  for (const note of [...first.folder.notes, ...fewerShots(classNames, first.picked.train, shots)]) console.error(note);
+  for (const note of [...first.folder.notes, ...fewerShots(classNames, first.picked.train, shots)]) say(note);
   const written = await classFeatures(clip, classNames, [template]);
   const { draws, examplesOf } = await encoded(clip, drawn, input.has("normalize"));
 
@@ -97,7 +98,7 @@ async function runProbe(input: Input): Promise<number> {
   }
   bar.finish();
   const sources = results.map(({ validation }) => validation.from);
-  for (const note of choiceNotes(sources, given)) console.error(note);
+  for (const note of choiceNotes(sources, given)) say(note);
 
   if (out !== undefined) {
     const [{ seed, probe, search, validation, scores }] = results;
@@ -138,7 +139,7 @@ async function encoded(clip: Clip, drawn: readonly Draw[], normalize: boolean) {
       { name: "held-out pictures", items: folder.test, hashes },
     ]),
   );
-  for (const note of new Set(twice)) console.error(note);
+  for (const note of new Set(twice)) say(note);
   const width = clip.config.embedDim;
   const examplesOf = (wanted: readonly Item[]): Examples => {
     const rows = new Float32Array(wanted.length * width);

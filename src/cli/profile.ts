@@ -7,6 +7,7 @@ import { InputError } from "../tensor/errors.ts";
 import { free, tensor } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
 import { modelName, openModel } from "./model.ts";
+import { print, printJson } from "./print.ts";
 
 const POSITIONS = ["end", "middle", "front"] as const;
 
@@ -71,13 +72,12 @@ async function runProfile(input: Input): Promise<number> {
     const { timeline, programs, ...rest } = report;
     const model = modelName(input.text("model"));
     const own = programs.find(({ name }) => name === program);
-    console.log(JSON.stringify({ subject: what, model, ...about, ...rest, program: own, trace: file }));
+    printJson({ subject: what, model, ...about, ...rest, program: own, trace: file });
   } else {
     const said = Object.entries(about).map(([key, value]) => `${key} ${value}`);
-    console.log(`${[`model ${modelName(input.text("model"))}`, ...said].join(", ")}\n`);
-    console.log(printProfile(report, { program, rows }));
-    if (file)
-      console.log(`\nThe trace of all ${report.timeline.length} launches is in ${file}: open it in ui.perfetto.dev.`);
+    print(`${[`model ${modelName(input.text("model"))}`, ...said].join(", ")}\n`);
+    print(printProfile(report, { program, rows }));
+    if (file) print(`\nThe trace of all ${report.timeline.length} launches is in ${file}: open it in ui.perfetto.dev.`);
   }
   clip.free();
   return 0;

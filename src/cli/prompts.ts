@@ -9,6 +9,7 @@ import { PART_FLAGS, partOf, TEMPLATE_FLAGS, templatesOf } from "./asking.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
 import { encodeItems } from "./labelled-features.ts";
 import { encodeClasses, modelName, openModel, unknownNames } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 
 /** What is compared where no template is given; the first is what the others are compared with. */
 const WORDINGS = ["a photo of {}.", DEFAULT_TEMPLATE, "{}"];
@@ -35,7 +36,7 @@ export const prompts: Command = {
     const { classNames, ...folder } = await readLabelled(dir, part, seed);
     if (classNames.length < 2) throw new InputError(`${dir}: there must be two classes or more to tell apart`);
     const clip = await openModel(input.text("model"));
-    for (const note of [...folder.notes, ...unknownNames(clip, classNames)]) console.error(note);
+    for (const note of [...folder.notes, ...unknownNames(clip, classNames)]) say(note);
 
     const { items, examples } = await encodeItems(clip, folder.root, folder.items, "pictures");
     const { features: images, labels: right } = examples;
@@ -56,12 +57,12 @@ export const prompts: Command = {
     const model = modelName(input.text("model"));
     if (input.has("json")) {
       const about = { model, device: (await device()).description, folder: dir, part: folder.part };
-      console.log(JSON.stringify({ ...about, classes: classNames, results }));
+      printJson({ ...about, classes: classNames, results });
       return 0;
     }
     const named = ({ templates }: Row) =>
       templates.length > 1 ? `ensemble of ${templates.length}` : `"${templates[0]}"`;
-    console.log(
+    print(
       formatTable([
         ["prompt", "accuracy", "95 % interval", "difference", "right → wrong", "wrong → right", "p"],
         ...results.map((row, i) => [
@@ -74,7 +75,7 @@ export const prompts: Command = {
         ]),
       ]),
     );
-    console.log(`model ${model}   classes ${classNames.length}   pictures ${items.length}, ${folder.part}`);
+    print(`model ${model}   classes ${classNames.length}   pictures ${items.length}, ${folder.part}`);
     return 0;
   },
 };

@@ -6,6 +6,7 @@ import { captionRecall, type Recall } from "../coop/recall.ts";
 import { percent } from "../coop/score.ts";
 import { type Command, MODEL_FLAG } from "./command.ts";
 import { encodePictures, modelName, openModel } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 
 export const recall: Command = {
   summary: "Measures retrieval on captioned pictures: recall at 1, 5 and 10, in both directions.",
@@ -15,13 +16,13 @@ have several captions, each in a row of its own.`,
   flags: { model: MODEL_FLAG },
   async run(input) {
     const { pairs, skipped } = await readPairs(input.only("PAIRS"));
-    for (const note of skippedNotes(skipped)) console.error(note);
+    for (const note of skippedNotes(skipped)) say(note);
     const images = [...new Set(pairs.map(({ image }) => image))];
     const captions = pairs.map(({ caption }) => caption);
     const clip = await openModel(input.text("model"));
     const { tokenizer } = clip;
     const cut = captions.filter((text) => tokenizer.encode(text).length + 2 > tokenizer.contextLength).length;
-    if (cut > 0) console.error(`${cut} of ${captions.length} captions do not fit the model and are cut.`);
+    if (cut > 0) say(`${cut} of ${captions.length} captions do not fit the model and are cut.`);
     const rowOf = new Map(images.map((image, row) => [image, row]));
     const { imageToText, textToImage } = await captionRecall(
       await encodePictures(clip, images),
@@ -32,15 +33,13 @@ have several captions, each in a row of its own.`,
     clip.free();
     const model = modelName(input.text("model"));
     if (input.has("json"))
-      console.log(
-        JSON.stringify({
-          model,
-          pictures: images.length,
-          captions: captions.length,
-          imageToText: plain(imageToText),
-          textToImage: plain(textToImage),
-        }),
-      );
+      printJson({
+        model,
+        pictures: images.length,
+        captions: captions.length,
+        imageToText: plain(imageToText),
+        textToImage: plain(textToImage),
+      });
     else {
       const header = ["", ...[...imageToText.at.keys()].map((k) => `R@${k}`), "median rank", "queries"];
       const row = (name: string, { at, medianRank, queries }: Recall) => [
@@ -49,8 +48,8 @@ have several captions, each in a row of its own.`,
         medianRank,
         queries,
       ];
-      console.log(formatTable([header, row("picture → caption", imageToText), row("caption → picture", textToImage)]));
-      console.log(`model ${model}`);
+      print(formatTable([header, row("picture → caption", imageToText), row("caption → picture", textToImage)]));
+      print(`model ${model}`);
     }
     return 0;
   },

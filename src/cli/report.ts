@@ -3,6 +3,7 @@ import { writeFileAtomic } from "../coop/atomic.ts";
 import { experimentReport } from "../coop/experiments/index.ts";
 import type { Command } from "./command.ts";
 import { resultsOf } from "./compare.ts";
+import { print, printJson } from "./print.ts";
 
 export const reportCommand: Command = {
   summary: "Makes a page of figures and tables from the results of `coop bench`.",
@@ -17,8 +18,8 @@ export const reportCommand: Command = {
     const out = input.text("out") ?? join(dirname(file), "report.html");
     const title = input.text("title") ?? basename(dirname(resolve(file)));
     await writeFileAtomic(out, await experimentReport(results, { title, source: basename(file) }));
-    if (input.has("json")) console.log(JSON.stringify({ out, runs: results.length }));
-    else console.log(`report: ${out}`);
+    if (input.has("json")) printJson({ out, runs: results.length });
+    else print(`report: ${out}`);
     return 0;
   },
 };

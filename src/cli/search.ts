@@ -9,6 +9,7 @@ import { InputError } from "../tensor/errors.ts";
 import { device } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
 import { encodePictures, modelSource, openModel, unknownNames } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 
 export const search: Command = {
   summary: "Finds the pictures of an indexed folder that are nearest to a text or a picture.",
@@ -29,7 +30,7 @@ a picture, any other is a text.`,
     const { index, file } = await openIndex(where);
     const clip = await openIndexModel(index, file, input.text("model"));
     const texts = queries.filter(({ kind }) => kind === "text").map(({ query }) => query);
-    for (const note of unknownNames(clip, texts)) console.error(note);
+    for (const note of unknownNames(clip, texts)) say(note);
 
     const all = await featureSearch(index.features, index.dim);
     const {
@@ -50,14 +51,14 @@ a picture, any other is a text.`,
     clip.free();
     if (input.has("json")) {
       const about = { index: file, model: index.model.name, device: (await device()).description };
-      console.log(JSON.stringify({ ...about, pictures: index.files.length, results }));
+      printJson({ ...about, pictures: index.files.length, results });
       return 0;
     }
     for (const { query, found: pictures } of results) {
-      if (results.length > 1) console.log(oneLine(query));
+      if (results.length > 1) print(oneLine(query));
       for (const { rank, cosine, path } of pictures)
-        console.log(`${String(rank).padStart(String(found).length)}  ${cosine.toFixed(4)}  ${oneLine(path)}`);
-      if (results.length > 1) console.log("");
+        print(`${String(rank).padStart(String(found).length)}  ${cosine.toFixed(4)}  ${oneLine(path)}`);
+      if (results.length > 1) print("");
     }
     return 0;
   },

@@ -1,16 +1,17 @@
-import { readFile } from "node:fs/promises";
 import { joined, type LabelSet, parseLabelSet, split, without } from "../coop/label-set.ts";
 import { readLabelled } from "../coop/labelled.ts";
 import { formatTable } from "../coop/progress.ts";
 import { rankPictures } from "../coop/ranking.ts";
 import { interval, percent } from "../coop/score.ts";
 import { type GroupShift, groupShifts, type Shift } from "../coop/taxonomy.ts";
+import { readTextFile } from "../coop/text-file.ts";
 import { InputError } from "../tensor/errors.ts";
 import { device } from "../tensor/index.ts";
 import { PART_FLAGS, partOf, quotedTemplates, TEMPLATE_FLAGS, templatesOf } from "./asking.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
 import { encodeItems } from "./labelled-features.ts";
 import { encodeClasses, modelName, openModel, unknownNames } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 import { points } from "./prompts.ts";
 
 export const taxonomy: Command = {
@@ -36,8 +37,7 @@ by category: --labels "animals: cat, dog; vehicles: car". What the table can and
     const folder = await readLabelled(dir, part, seed);
     const clip = await openModel(input.text("model"));
     const every = [...new Set([...before.labels, ...after.labels])];
-    for (const note of [...folder.notes, ...unknownNames(clip, every), ...onlyLabel(before, after)])
-      console.error(note);
+    for (const note of [...folder.notes, ...unknownNames(clip, every), ...onlyLabel(before, after)]) say(note);
 
     const { items, examples } = await encodeItems(clip, folder.root, folder.items, "pictures");
     const { features: images, labels: groupOf } = examples;
@@ -58,12 +58,12 @@ by category: --labels "animals: cat, dog; vehicles: car". What the table can and
         categories: categories.map((shift) => share(shift, total)),
         labels: labels.map((shift) => share(shift, total)),
       }));
-      console.log(JSON.stringify({ ...about, before, after, groups: shares }));
+      printJson({ ...about, before, after, groups: shares });
       return 0;
     }
-    console.log(formatTable(rows(groups, before)));
-    console.log(`before  ${before.labels.join(", ")}\nafter   ${after.labels.join(", ")}`);
-    console.log(`model ${model}   templates ${quotedTemplates(templates)}   pictures ${items.length}, ${folder.part}`);
+    print(formatTable(rows(groups, before)));
+    print(`before  ${before.labels.join(", ")}\nafter   ${after.labels.join(", ")}`);
+    print(`model ${model}   templates ${quotedTemplates(templates)}   pictures ${items.length}, ${folder.part}`);
     return 0;
   },
 };
@@ -72,10 +72,7 @@ async function labelSet(input: Input): Promise<LabelSet> {
   const file = input.text("labels-file");
   if (file === undefined) return parseLabelSet(input.required("labels"));
   if (input.text("labels") !== undefined) throw new UsageError("--labels and --labels-file exclude each other.");
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new InputError(`--labels-file ${file} cannot be read (${error.code}). Check the path.`);
-  });
-  return parseLabelSet(text);
+  return parseLabelSet(await readTextFile(file));
 }
 
 /** The labels after `--remove` and `--add`. */

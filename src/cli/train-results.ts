@@ -3,6 +3,7 @@ import type { RunConfig } from "../coop/run-config.ts";
 import { accuracy, meanAndDeviation, percent, type Score } from "../coop/score.ts";
 import { quotedTemplates } from "./asking.ts";
 import type { Input } from "./command.ts";
+import { print, printJson } from "./print.ts";
 import type { Plan } from "./train-plan.ts";
 import type { Run } from "./train-settings.ts";
 
@@ -13,9 +14,9 @@ type Method = "zeroShot" | "ensemble" | "probe" | "coop";
 export function printRuns(input: Input, plan: Plan, runs: readonly Run[]): void {
   const metrics = runs.map(({ config }) => config.metrics!);
   const methods = (["zeroShot", "ensemble", "probe", "coop"] as const).filter((method) => metrics[0][method]);
-  if (input.has("json")) console.log(JSON.stringify(document(plan, runs, methods)));
-  else if (plan.several) console.log(overSeeds(plan, metrics, methods));
-  else console.log(ofOne(plan, metrics[0], methods));
+  if (input.has("json")) printJson(document(plan, runs, methods));
+  else if (plan.several) print(overSeeds(plan, metrics, methods));
+  else print(ofOne(plan, metrics[0], methods));
 }
 
 function document({ recipe, several, out }: Plan, runs: readonly Run[], methods: readonly Method[]): object {

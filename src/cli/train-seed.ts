@@ -24,6 +24,7 @@ import { type Augmentation, viewsRecipeText } from "../coop/views.ts";
 import { onInterrupt } from "./interrupt.ts";
 import type { EncodedItems } from "./labelled-features.ts";
 import { encodeClasses, pathsOf } from "./model.ts";
+import { say } from "./print.ts";
 import { choiceNotes, fitChosenProbe } from "./probe-choice.ts";
 import type { Plan } from "./train-plan.ts";
 import { finishedRun, type Run, settingsOf } from "./train-settings.ts";
@@ -102,7 +103,7 @@ export async function trainSeed(
   if (place.finished) return finishedRun(out, settings);
 
   const twice = duplicateNotes([shots, val, test]);
-  for (const note of twice) console.error(note);
+  for (const note of twice) say(note);
 
   const used = { ...draw, picked };
   const [shown, heldOut, validation] = [shots.examples, test.examples, val.examples];

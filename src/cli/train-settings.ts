@@ -7,6 +7,7 @@ import { type EpochMetrics, parseMetricsJsonl, parseSplits, type Splits, splitsJ
 import { readPrompt } from "../coop/run-folder.ts";
 import { refuseOthers, type Settings } from "../coop/training-state.ts";
 import { InputError } from "../tensor/errors.ts";
+import { say } from "./print.ts";
 
 /** A run that is done. */
 export interface Run {
@@ -30,7 +31,7 @@ export async function finishedRun(out: string, settings: Settings): Promise<Run>
     probe: metrics?.probe !== undefined,
   });
   refuseOthers(out, found, settings);
-  console.error(`${oneLine(out)} is finished`);
+  say(`${oneLine(out)} is finished`);
   return { config, epochs: parseMetricsJsonl(await text("metrics.jsonl"), join(out, "metrics.jsonl")) };
 }
 

@@ -14,6 +14,7 @@ import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
 import { type EncodedItems, encodeItems } from "./labelled-features.ts";
 import { encodeClasses, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
+import { say } from "./print.ts";
 import { validationFrom } from "./probe-choice.ts";
 import { checkSeeds, commandFor, type Plan, planOf } from "./train-plan.ts";
 import { printRuns } from "./train-results.ts";
@@ -72,7 +73,7 @@ While it learns, OUT.partial holds a checkpoint: --resume OUT goes on from it.`,
 async function runTrain(input: Input): Promise<number> {
   const plan = await planOf(input);
   await checkSeeds(plan);
-  const onLoss = ({ message }: Error) => console.error(`${message}\nThe training goes on on a fresh device.`);
+  const onLoss = ({ message }: Error) => say(`${message}\nThe training goes on on a fresh device.`);
   return retryOnLoss((attempt) => runOnDevice(input, plan, attempt), { onLoss });
 }
 
@@ -104,7 +105,7 @@ async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Pr
     ...fewerShots(classNames, picked.train, plan.recipe.shots),
     ...unknown,
   ];
-  for (const note of notesOf(draws[0])) console.error(note);
+  for (const note of notesOf(draws[0])) say(note);
 
   const known = new Map<string, EncodedItems>(); // several seeds may hold out the same pictures
   const encode = async ({ root }: Folder, items: readonly Item[], name: string): Promise<EncodedItems> => {
@@ -124,7 +125,7 @@ async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Pr
     for (const [i, draw] of draws.entries()) {
       const run = await trainSeed(session, draw, places[i], plan.runs[i].out, notesOf(draw));
       if (!run) {
-        console.error(`go on with   ${shellCommand(commandFor(input, "--resume", plan.out))}`);
+        say(`go on with   ${shellCommand(commandFor(input, "--resume", plan.out))}`);
         return 130;
       }
       await places[i].release(true);

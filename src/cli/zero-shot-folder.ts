@@ -12,6 +12,7 @@ import { type GivenLabels, partOf, quotedTemplates } from "./asking.ts";
 import type { Input } from "./command.ts";
 import { encodeItems } from "./labelled-features.ts";
 import { encodeClasses, modelName, openModel, unknownNames } from "./model.ts";
+import { print, printJson, say } from "./print.ts";
 
 /** Up to this many labels the confusion matrix is printed; beyond, its worst pairs. */
 const MOST_PRINTED = 20;
@@ -30,7 +31,7 @@ export async function evaluateFolder(
   if (labels.length < 2)
     throw new InputError(`${dir}: "${labels[0]}" is the only label; there must be two or more to tell apart`);
   const clip = await openModel(input.text("model"));
-  for (const note of [...folder.notes, ...sameLabels(labels), ...unknownNames(clip, labels)]) console.error(note);
+  for (const note of [...folder.notes, ...sameLabels(labels), ...unknownNames(clip, labels)]) say(note);
 
   const features = await encodeClasses(clip, labels, templates);
   const { examples, ...found } = await encodeItems(clip, folder.root, folder.items, "pictures");
@@ -67,13 +68,13 @@ export async function evaluateFolder(
       report,
       zeroShotReport({ ...result, title: `${dir}, zero-shot`, command, notes: [...folder.notes, ...found.notes] }),
     );
-    console.error(`report: ${report}`);
+    say(`report: ${report}`);
   }
   if (input.has("json")) {
     const { pictures: _, ...rest } = result;
     const about = { device: (await device()).description, folder: dir, part: folder.part };
-    console.log(JSON.stringify({ ...about, ...rest }));
-  } else print(result);
+    printJson({ ...about, ...rest });
+  } else show(result);
   return 0;
 }
 
@@ -111,9 +112,9 @@ interface Result {
   readonly perClass: readonly { label: string; accuracy: number; correct: number; total: number }[];
 }
 
-function print({ model, templates, pictures, labels, confusion, top1, topK, meanPerClass, perClass }: Result): void {
+function show({ model, templates, pictures, labels, confusion, top1, topK, meanPerClass, perClass }: Result): void {
   const [low, high] = top1.interval;
-  console.log(
+  print(
     formatTable([
       ["", "accuracy", "right", "of", "95 % interval"],
       ["top 1", percent(top1.accuracy), top1.correct, top1.total, `${percent(low)} to ${percent(high)}`],
@@ -126,11 +127,11 @@ function print({ model, templates, pictures, labels, confusion, top1, topK, mean
   const classes = perClass.length > MOST_PRINTED ? [...perClass].sort((a, b) => a.accuracy - b.accuracy) : perClass;
   const rows = classes.slice(0, MOST_PRINTED).map((c) => [c.label, percent(c.accuracy), c.correct, c.total]);
   const worst = perClass.length > MOST_PRINTED ? `the worst ${MOST_PRINTED} of ${perClass.length} classes` : "class";
-  console.log(formatTable([[worst, "accuracy", "right", "of"], ...rows]));
+  print(formatTable([[worst, "accuracy", "right", "of"], ...rows]));
   if (labels.length <= MOST_PRINTED) {
     const header = ["taken for →", ...labels.map((_, i) => i + 1)];
     const counts = labels.map((label, i) => [`${i + 1} ${label}`, ...confusion[i].map((n) => n || ".")]);
-    console.log(formatTable([header, ...counts.filter((_, i) => confusion[i].some((n) => n > 0))]));
+    print(formatTable([header, ...counts.filter((_, i) => confusion[i].some((n) => n > 0))]));
   } else {
     const pairs = worstPairs(confusion, 10).map(({ row, column, count, total }) => [
       labels[row],
@@ -138,7 +139,7 @@ function print({ model, templates, pictures, labels, confusion, top1, topK, mean
       count,
       total,
     ]);
-    if (pairs.length > 0) console.log(formatTable([["class", "taken for", "pictures", "of"], ...pairs]));
+    if (pairs.length > 0) print(formatTable([["class", "taken for", "pictures", "of"], ...pairs]));
   }
-  console.log(`model ${model}   templates ${quotedTemplates(templates)}   pictures ${pictures}`);
+  print(`model ${model}   templates ${quotedTemplates(templates)}   pictures ${pictures}`);
 }

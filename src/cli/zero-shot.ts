@@ -3,6 +3,7 @@ import { answer } from "./answers.ts";
 import { checkedLabels, labelsOf, PART_FLAGS, picturesOf, TEMPLATE_FLAGS, templatesOf } from "./asking.ts";
 import { type Command, MODEL_FLAG, UsageError } from "./command.ts";
 import { encodeClasses, modelName, openModel } from "./model.ts";
+import { say } from "./print.ts";
 import { evaluateFolder } from "./zero-shot-folder.ts";
 
 export const zeroShot: Command = {
@@ -30,7 +31,7 @@ names, underscores as spaces, are the labels where none are given. DIR may also 
     const topK = input.whole("top-k", given.labels.length);
     const clip = await openModel(input.text("model"));
     const { labels, notes } = checkedLabels(clip, given.labels);
-    for (const note of notes) console.error(note);
+    for (const note of notes) say(note);
     const features = await encodeClasses(clip, labels, templates);
     return answer(input, clip, {
       files: pictures.files,

@@ -27,8 +27,10 @@ export async function openFile(path: string): Promise<ByteSource & { close(): Pr
   };
 }
 
-function unreadable(name: string, error: NodeJS.ErrnoException): InputError {
+/** What is said of a file that cannot be opened or read. */
+export function unreadable(name: string, error: NodeJS.ErrnoException): InputError {
   const why: Record<string, string> = {
+    EISDIR: "it is a folder.",
     ENOENT: "there is no such file. Check the path.",
     EACCES: "reading it is not permitted. Check the file's permissions.",
     ELOOP: "it is a loop of symbolic links.",

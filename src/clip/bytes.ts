@@ -42,6 +42,25 @@ export function memoryBytes(bytes: Uint8Array, name = "bytes"): ByteSource {
   };
 }
 
+/**
+ * Bytes as a text: UTF-8, or UTF-16 where they begin with its byte order mark; the mark is left out.
+ *
+ * @throws FormatError where they are neither: letters of another encoding would silently become other names
+ */
+export function textOf(bytes: Uint8Array, name: string): string {
+  try {
+    return textDecoder(bytes, true).decode(bytes);
+  } catch (cause) {
+    throw new FormatError(`${name} is not a text in UTF-8; save it as UTF-8.`, { cause });
+  }
+}
+
+/** A decoder for a text that begins like this; one that is not `strict` puts U+FFFD in place of what it cannot read. */
+export function textDecoder([first, second]: Uint8Array, strict: boolean): TextDecoder {
+  const mark = 256 * first + second;
+  return new TextDecoder(mark === 0xfffe ? "utf-16le" : mark === 0xfeff ? "utf-16be" : "utf-8", { fatal: strict });
+}
+
 /** FormatError where a source of `size` bytes does not hold what is asked for. */
 export function checkRange(name: string, size: number, offset: number, length: number): void {
   if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0))

@@ -1,10 +1,11 @@
 import { FormatError } from "../tensor/errors.ts";
 import { inBrowser } from "../tensor/runtime.ts";
+import { textOf } from "./bytes.ts";
 import type { ModelFiles, OpenFile } from "./source.ts";
 
 const MAX_TEXT = 2 ** 26;
 
-/** A text file of the model, unpacked if its name ends in .gz; undefined where it is absent. */
+/** A text file of the model, unpacked if its name ends in .gz; undefined where it is absent. FormatError if it is not UTF-8. */
 export async function readText(files: ModelFiles, file: string): Promise<string | undefined> {
   const source = await files.open(file);
   if (!source) return undefined;
@@ -12,7 +13,7 @@ export async function readText(files: ModelFiles, file: string): Promise<string 
     if (source.size > MAX_TEXT)
       throw new FormatError(`${source.name}: ${source.size} bytes are too many for this file`);
     const bytes = await source.read(0, source.size);
-    return file.endsWith(".gz") ? await unpack(bytes, source.name) : new TextDecoder().decode(bytes);
+    return file.endsWith(".gz") ? await unpack(bytes, source.name) : textOf(bytes, source.name);
   } finally {
     await source.close?.();
   }
@@ -21,7 +22,7 @@ export async function readText(files: ModelFiles, file: string): Promise<string 
 async function unpack(bytes: Uint8Array, name: string): Promise<string> {
   const packed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
   const reader = packed.pipeThrough(new DecompressionStream("gzip")).getReader();
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
   try {
     for (;;) {

@@ -1,8 +1,8 @@
-import { fileBytes, oneLine } from "../clip/bytes.ts";
+import { fileBytes, oneLine, textDecoder } from "../clip/bytes.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import type { SkipReport } from "./pairs-skipped.ts";
 import { captionsOf, captionText } from "./pairs-table.ts";
-import { fieldsOf } from "./table-rows.ts";
+import { fieldsOf, isGarbled } from "./table-rows.ts";
 import { type TarMember, tarMembers } from "./tar.ts";
 
 /** The pairs of some archives: their keys, captions, and how to read a picture. */
@@ -54,6 +54,10 @@ export async function openShards(paths: readonly string[], report: SkipReport): 
         if (found.length === 0)
           report.add(sample.text || sample.json ? "empty captions" : "pictures without a caption", where);
         for (const caption of found) {
+          if (isGarbled(caption)) {
+            report.add("captions that are not UTF-8", where);
+            continue;
+          }
           keys.push(where);
           captions.push(caption);
           places.push({ shard, offset: sample.image.offset, size: sample.image.size });
@@ -94,8 +98,11 @@ async function samples(file: Awaited<ReturnType<typeof fileBytes>>, report: Skip
 }
 
 async function captionsIn(file: Awaited<ReturnType<typeof fileBytes>>, { text, json }: Sample): Promise<string[]> {
-  const read = async (member: TarMember | undefined) =>
-    member && member.size <= MAX_CAPTION ? new TextDecoder().decode(await file.read(member.offset, member.size)) : "";
+  const read = async (member: TarMember | undefined) => {
+    if (!member || member.size > MAX_CAPTION) return "";
+    const bytes = await file.read(member.offset, member.size);
+    return textDecoder(bytes, false).decode(bytes);
+  };
   const written = captionText(await read(text));
   const found = written ? [written] : captionsOf(fieldsOf(await read(json)) ?? {}).map(captionText);
   return found.filter((caption) => caption !== undefined);

@@ -1,3 +1,5 @@
+import { oneLine } from "../tensor/errors.ts";
+
 /** Where progress is written: `process.stderr` fits. */
 export interface ProgressStream {
   write(text: string): unknown;
@@ -39,6 +41,7 @@ export function progress(label: string, total: number, options: ProgressOptions 
   const mode = stream ? (options.mode ?? (stream.isTTY && !isSet(env.CI) ? "bar" : "lines")) : "silent";
   if (!stream || mode === "silent") return { update() {}, log() {}, finish() {} };
   const colour = !isSet(env.NO_COLOR);
+  const name = printable(label);
   const start = now();
   let ended = false;
   let drawn = Number.NEGATIVE_INFINITY;
@@ -51,13 +54,13 @@ export function progress(label: string, total: number, options: ProgressOptions 
   };
   const bar = (done: number, note: string): string => {
     const text = state(done, note);
-    const room = (stream.columns || 80) - displayWidth(label) - displayWidth(text) - 4;
+    const room = (stream.columns || 80) - displayWidth(name) - displayWidth(text) - 4;
     const width = Math.max(0, Math.min(30, room));
     const eighths = Math.round(8 * width * Math.min(1, total ? done / total : 1));
     const full = Math.floor(eighths / 8);
     const filled = "█".repeat(full) + (full < width ? EIGHTHS[eighths % 8] : "");
     const track = filled.padEnd(width);
-    return `\r\x1b[K${label} ${width < 4 ? "" : colour ? `\x1b[36m${track}\x1b[39m ` : `${track} `}${text}`;
+    return `\r\x1b[K${name} ${width < 4 ? "" : colour ? `\x1b[36m${track}\x1b[39m ` : `${track} `}${text}`;
   };
   return {
     update(done, note = "") {
@@ -68,7 +71,7 @@ export function progress(label: string, total: number, options: ProgressOptions 
         stream.write(bar(done, note));
       } else if (Math.floor((10 * done) / total) > tenth && done < total) {
         tenth = Math.floor((10 * done) / total);
-        stream.write(`${label} ${state(done, note)}\n`);
+        stream.write(`${name} ${state(done, note)}\n`);
       }
     },
     log(line) {
@@ -79,9 +82,7 @@ export function progress(label: string, total: number, options: ProgressOptions 
     finish(note = "") {
       if (ended) return;
       ended = true;
-      stream.write(
-        `${mode === "bar" ? "\r\x1b[K" : ""}${label} ${duration(now() - start)}${note ? `, ${note}` : ""}\n`,
-      );
+      stream.write(`${mode === "bar" ? "\r\x1b[K" : ""}${name} ${duration(now() - start)}${note ? `, ${note}` : ""}\n`);
     },
   };
 }
@@ -102,7 +103,7 @@ export function duration(milliseconds: number): string {
  * (also with %, ± or a sign) is aligned to the right.
  */
 export function formatTable(rows: readonly (readonly (string | number)[])[]): string {
-  const cells = rows.map((row) => row.map(String));
+  const cells = rows.map((row) => row.map((cell) => printable(String(cell))));
   const columns = Math.max(0, ...cells.map((row) => row.length));
   const layout = Array.from({ length: columns }, (_, c) => {
     const below = cells.slice(1).map((row) => row[c] ?? "");
@@ -123,6 +124,10 @@ export function formatTable(rows: readonly (readonly (string | number)[])[]): st
   );
   return lines.map((line) => `${line}\n`).join("");
 }
+
+/** A text for a terminal: what would move its cursor, colour it or turn its direction is shown as escapes; lines stay lines. */
+export const printable = (text: string): string =>
+  text.replace(/(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (c) => oneLine(c));
 
 /** Columns that a text takes in a terminal: East Asian wide letters and emoji take two, combining marks none. */
 export function displayWidth(text: string): number {

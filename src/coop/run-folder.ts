@@ -1,4 +1,4 @@
-import { fileBytes, oneLine } from "../clip/bytes.ts";
+import { fileBytes, oneLine, textOf } from "../clip/bytes.ts";
 import { FormatError, InputError } from "../tensor/errors.ts";
 import { CONFIG_FILE, contextShape, parseAdapterConfig } from "./run-config.ts";
 import { MODEL_FILE, readAdapterModel, type SavedPrompt } from "./run-files.ts";
@@ -25,7 +25,7 @@ export async function readPrompt(dir: string): Promise<SavedPrompt> {
   }
   const text = await file
     .read(0, file.size)
-    .then((bytes) => new TextDecoder().decode(bytes))
+    .then((bytes) => textOf(bytes, file.name))
     .finally(file.close);
   const config = parseAdapterConfig(text, file.name);
   const model = await fileBytes(join(dir, MODEL_FILE));

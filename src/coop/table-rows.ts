@@ -1,4 +1,4 @@
-import { oneLine } from "../clip/bytes.ts";
+import { oneLine, textDecoder } from "../clip/bytes.ts";
 import { InputError } from "../tensor/errors.ts";
 import type { SkipReport } from "./pairs-skipped.ts";
 
@@ -14,6 +14,7 @@ export const isJsonLines = (file: string): boolean => /\.(jsonl|ndjson)$/i.test(
 const DELIMITERS = [",", "\t", ";"];
 const MAX_RECORD = 2 ** 20; // characters: a quote that is never closed must not swallow the file
 const BROKEN = "rows that cannot be read";
+const GARBLED = "rows that are not UTF-8";
 
 /**
  * The rows of a CSV or TSV file with a header, as the texts of `needed` and of those of `more` that there are. The
@@ -26,8 +27,7 @@ export async function* tableRecords(
   more: Columns,
   report: SkipReport,
 ): AsyncGenerator<{ readonly cells: Readonly<Record<string, string | undefined>>; readonly where: string }> {
-  const { createReadStream } = await import("node:fs");
-  const { pipeline } = await import("node:stream");
+  const { pipeline, Readable } = await import("node:stream");
   const { parse } = await import("csv-parse");
   const { delimiter, places } = await readHeader(file, needed, more);
   let swallowed: number | undefined;
@@ -46,11 +46,13 @@ export async function* tableRecords(
       return undefined;
     },
   });
-  pipeline(createReadStream(file), parser, () => {}); // an error destroys the parser, and so ends the loop
+  pipeline(Readable.from(textIn(file)), parser, () => {}); // an error destroys the parser, and so ends the loop
   let header = true;
   for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
     const cells = Object.fromEntries([...places].map(([name, column]) => [name, record[column]]));
-    if (!header) yield { cells, where: `line ${info.lines}` };
+    const where = `line ${info.lines}`;
+    if (Object.values(cells).some(isGarbled)) report.add(GARBLED, where);
+    else if (!header) yield { cells, where };
     header = false;
   }
   if (swallowed !== undefined)
@@ -66,7 +68,8 @@ async function readHeader(file: string, needed: Columns, more: Columns) {
     throw new InputError(`${oneLine(file)}: ${error.message}`);
   });
   const { buffer, bytesRead } = await handle.read(new Uint8Array(2 ** 16), 0, 2 ** 16, 0).finally(() => handle.close());
-  const [line = ""] = new TextDecoder().decode(buffer.subarray(0, bytesRead)).split(/\r?\n/);
+  const start = buffer.subarray(0, bytesRead);
+  const [line = ""] = textDecoder(start, false).decode(start).split(/\r?\n/);
   for (const delimiter of DELIMITERS) {
     let names: string[];
     try {
@@ -98,16 +101,16 @@ export async function* jsonRecords(
     const text = line?.replace(/^\ufeff/, "").trim();
     if (text === "") continue;
     const fields = text === undefined ? undefined : fieldsOf(text);
-    if (fields) yield { fields, where: `line ${number}` };
+    if (isGarbled(text)) report.add(GARBLED, `line ${number}`);
+    else if (fields) yield { fields, where: `line ${number}` };
     else report.add(BROKEN, `line ${number}`);
   }
 }
 
 /** The lines of a file, undefined for each that is too long to be one. */
 async function* linesOf(file: string): AsyncGenerator<string | undefined> {
-  const { createReadStream } = await import("node:fs");
   let [open, tooLong] = ["", false];
-  for await (const piece of createReadStream(file, "utf8") as AsyncIterable<string>) {
+  for await (const piece of textIn(file)) {
     const parts = piece.split("\n");
     for (const part of parts.slice(0, -1)) {
       yield tooLong ? undefined : open + part;
@@ -118,6 +121,20 @@ async function* linesOf(file: string): AsyncGenerator<string | undefined> {
   }
   if (tooLong || open !== "") yield tooLong ? undefined : open;
 }
+
+/** A file's text, piece by piece. */
+async function* textIn(file: string): AsyncGenerator<string> {
+  const { createReadStream } = await import("node:fs");
+  let decoder: TextDecoder | undefined;
+  for await (const piece of createReadStream(file) as AsyncIterable<Uint8Array>) {
+    decoder ??= textDecoder(piece, false);
+    yield decoder.decode(piece, { stream: true });
+  }
+  yield decoder?.decode() ?? "";
+}
+
+/** Whether something stood in a text that its encoding does not know. */
+export const isGarbled = (text: string | undefined): boolean => text?.includes("\ufffd") ?? false;
 
 /** An object of JSON, or undefined where the text is anything else. */
 export function fieldsOf(text: string): Record<string, unknown> | undefined {

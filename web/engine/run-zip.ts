@@ -1,4 +1,5 @@
 import { strToU8, unzipSync, zipSync } from "fflate";
+import { textOf } from "../../src/clip/bytes.ts";
 import { CONFIG_FILE } from "../../src/coop/run-config.ts";
 import { MODEL_FILE } from "../../src/coop/run-files.ts";
 import { InputError } from "../../src/tensor/errors.ts";
@@ -46,7 +47,7 @@ export async function openRun(files: readonly File[]): Promise<ImportedFiles> {
     const missing = config ? MODEL_FILE : CONFIG_FILE;
     throw new InputError(`There is no ${missing} among what was chosen; a run has ${CONFIG_FILE} and ${MODEL_FILE}.`);
   }
-  return { config: text(config), model, ...(metrics ? { metrics: text(metrics) } : {}) };
+  return { config: textOf(config, CONFIG_FILE), model, ...(metrics ? { metrics: textOf(metrics, METRICS_FILE) } : {}) };
 }
 
 async function isZip(file: Blob): Promise<boolean> {
@@ -100,5 +101,3 @@ async function unzip(archive: File): Promise<Map<string, Uint8Array>> {
   }
   return found;
 }
-
-const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

@@ -1,8 +1,9 @@
 import { oneLine } from "../../clip/bytes.ts";
 import { templatesFor } from "../../clip/templates.ts";
-import { FormatError, InputError } from "../../tensor/errors.ts";
+import { InputError } from "../../tensor/errors.ts";
 import type { Folder } from "../folder.ts";
 import { listNames } from "../near.ts";
+import { readTextFile } from "../text-file.ts";
 import { openWalk, type Walk } from "../walk.ts";
 import type { Dataset, Listed, Splits } from "./dataset.ts";
 import { DATASETS_PAGE, datasetNamed } from "./datasets.ts";
@@ -149,12 +150,10 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-const MAX_TEXT = 2 ** 28; // bytes: a list of a million pictures fits
-
 async function readText(path: string): Promise<string> {
-  const { readFile, stat } = await import("node:fs/promises");
-  const info = await stat(path).catch(() => undefined);
-  if (!info?.isFile()) throw new InputError(`${oneLine(path)}: there is no such file. Check the path.`);
-  if (info.size > MAX_TEXT) throw new FormatError(`${oneLine(path)}: ${info.size} bytes are too many for a list.`);
-  return (await readFile(path, "utf8")).replace(/^\ufeff/, "");
+  const { stat } = await import("node:fs/promises");
+  // a pipe that lies in a dataset would be waited for
+  if (!(await stat(path).catch(() => undefined))?.isFile())
+    throw new InputError(`${oneLine(path)}: there is no such file. Check the path.`);
+  return readTextFile(path);
 }
