@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { mulberry, shuffled } from "../test/arguments.ts";
-import type { Outcome } from "./flakes/outcomes.ts";
+import { type Outcome, outcomesIn } from "./flakes/outcomes.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -66,17 +66,24 @@ interface Run {
 /** Runs a file in an order of its own. */
 async function runIn(file: string, order: number): Promise<Run> {
   const began = performance.now();
-  const [told, errors] = [join(dir, `${file}.jsonl`), join(dir, `${file}.errors`)];
+  const errors = join(dir, `${file}.errors`);
   await rm(errors, { force: true });
-  const reporter = ["--test-reporter", "./scripts/flakes/outcomes.ts", "--test-reporter-destination", told];
+  const reporter = ["--test-reporter", "./scripts/flakes/outcomes.ts", "--test-reporter-destination", "stdout"];
   const words = ["--import", "tsx", ...reporter, "scripts/flakes/shuffled.ts", join("test", file), String(order)];
   const watched = `${process.env.NODE_OPTIONS ?? ""} --import ${WATCH}`;
   const env = { ...process.env, NODE_OPTIONS: watched, COOP_GPU_ERRORS: errors };
-  const child = spawn(process.execPath, words, { env, stdio: "ignore", timeout: GIVE_UP, killSignal: "SIGKILL" });
+  const child = spawn(process.execPath, words, {
+    env,
+    stdio: ["ignore", "pipe", "ignore"],
+    timeout: GIVE_UP,
+    killSignal: "SIGKILL",
+  });
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
     child.on("close", (...end) => resolve(end)),
   );
-  const outcomes = (await linesOf(told)).map((line) => JSON.parse(line) as Outcome);
+  const outcomes = outcomesIn(stdout);
   if (code !== 0 && !outcomes.some(({ how }) => how === "failed"))
     outcomes.push({ name: "its end", how: "failed", why: `code ${code}, signal ${signal}` });
   const seconds = Math.ceil((performance.now() - began) / 1000);

@@ -9,7 +9,17 @@ export interface Outcome {
   readonly why?: string;
 }
 
-/** A reporter of node:test: one line of JSON for each test that ended, suites left out. */
+/** What such a line begins with, to tell it from what tests print. */
+const MARK = "\u0001outcome ";
+
+/** The outcomes among the lines of stdout. */
+export const outcomesIn = (stdout: string): Outcome[] =>
+  stdout.split("\n").flatMap((line) => (line.startsWith(MARK) ? [JSON.parse(line.slice(MARK.length))] : []));
+
+/**
+ * A reporter of node:test: one line of JSON for each test that ended, suites left out. For stdout: tests that watch all
+ * files that are opened would see another place.
+ */
 export default async function* outcomes(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const path: string[] = [];
   for await (const { type, data } of events) {
@@ -24,6 +34,6 @@ export default async function* outcomes(events: AsyncIterable<TestEvent>): Async
       how: type === "test:fail" ? "failed" : data.skip === undefined ? "passed" : "skipped",
       ...(error === undefined ? {} : { why: error instanceof Error ? error.message : String(error) }),
     };
-    yield `${JSON.stringify(outcome)}\n`;
+    yield `\n${MARK}${JSON.stringify(outcome)}\n`;
   }
 }
