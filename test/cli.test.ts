@@ -108,9 +108,9 @@ describe("help and usage", { concurrency: 2 }, () => {
   });
   test("wrong use is exit code 2", { timeout: TIMEOUT }, async () => {
     assert.equal((await coop()).code, 2);
-    refused(await coop("trian"), 2, /no command "trian"/);
+    refused(await coop("trian"), 2, /no command "trian"; did you mean train\? See/);
     refused(await coop("train"), 2, /DIR is missing/);
-    refused(await coop("train", "x", "--shot", "3"), 2, /--shot/);
+    refused(await coop("train", "x", "--shot", "3"), 2, /did you mean --shots\? See `coop train --help`/);
     refused(await coop("zero-shot", "x.png"), 2, /--labels is missing/);
   });
 });

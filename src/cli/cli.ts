@@ -1,3 +1,4 @@
+import { nearest } from "../coop/near.ts";
 import { CoopError } from "../tensor/errors.ts";
 import { benchCommand } from "./bench.ts";
 import { type Command, helpOf, Input, UsageError } from "./command.ts";
@@ -76,7 +77,12 @@ export async function main(words: readonly string[]): Promise<number> {
   }
   try {
     const command = COMMANDS.get(name);
-    if (!command) throw new UsageError(`there is no command "${name}". See \`coop --help\`.`);
+    if (!command) {
+      const meant = nearest(name, COMMANDS.keys());
+      throw new UsageError(
+        `there is no command "${name}"${meant === undefined ? "." : `; did you mean ${meant}?`} See \`coop --help\`.`,
+      );
+    }
     const input = new Input(name, command, rest);
     if (input.has("help")) {
       print(helpOf(name, command));

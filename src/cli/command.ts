@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { nearest } from "../coop/near.ts";
 import { InputError } from "../tensor/errors.ts";
 
 /** Wrong use of a command: exit code 2. */
@@ -60,15 +61,11 @@ export class Input {
       ]),
     );
     try {
-      const args = words.map((word, i) => {
-        const otherwise = word.startsWith("--") ? flags[word.slice(2)]?.otherwise : undefined;
-        return otherwise === undefined || /^\d/.test(words[i + 1] ?? "") ? word : `${word}=${otherwise}`;
-      });
-      const parsed = parseArgs({ args, options, allowPositionals: true });
+      const parsed = parseArgs({ args: joined(words, flags), options, allowPositionals: true });
       this.values = parsed.values;
       this.positionals = parsed.positionals;
     } catch (error) {
-      throw new UsageError(`${(error as Error).message.split(". ")[0]}. See \`coop ${name} --help\`.`);
+      throw new UsageError(`${whatIsWrong(error as Error, flags)} See \`coop ${name} --help\`.`);
     }
   }
 
@@ -145,6 +142,31 @@ export class Input {
       throw new InputError(`--${flag} is ${text}; give a finite number above 0, such as ${otherwise}`);
     return value;
   }
+}
+
+/** Words as parseArgs takes them: what need not stand behind a flag, and numbers below 0, joined to it. */
+function joined(words: readonly string[], flags: Readonly<Record<string, Flag>>): string[] {
+  const args: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const [word, next = ""] = [words[i], words[i + 1]];
+    const flag = word.startsWith("--") && Object.hasOwn(flags, word.slice(2)) ? flags[word.slice(2)] : undefined;
+    if (flag?.otherwise !== undefined && !/^\d/.test(next)) args.push(`${word}=${flag.otherwise}`);
+    else if (flag?.value && /^-\.?\d/.test(next)) args.push(`${word}=${words[++i]}`);
+    else args.push(word);
+  }
+  return args;
+}
+
+/** What parseArgs complains of, in our words. */
+function whatIsWrong({ message }: Error, flags: Readonly<Record<string, Flag>>): string {
+  const [, word, flag = ""] = /'(?:-\w, )?(--?([^' ]*))/.exec(message) ?? [];
+  if (word === undefined) return `${message}.`;
+  if (Object.hasOwn(flags, flag)) {
+    const { value } = flags[flag];
+    return value ? `${word} needs a value: ${word} ${value}.` : `${word} takes no value.`;
+  }
+  const meant = nearest(flag, Object.keys(flags));
+  return `there is no flag ${word}${meant === undefined ? "." : `; did you mean --${meant}?`}`;
 }
 
 const number = (text: string): number => (text.trim() === "" ? Number.NaN : Number(text));
