@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { configJson } from "../src/clip/index.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
-import { makeFolder } from "../src/coop/training-state.ts";
+import { makeFolder } from "../src/tensor/folder-node.ts";
 import { drawFolder } from "../test/drawn-folder.ts";
 import { drawPicture } from "./kills/pictures.ts";
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
-import { makeFolder } from "../src/coop/training-state.ts";
+import { makeFolder } from "../src/tensor/folder-node.ts";
 import { campaign, type Findings } from "./kills/campaign.ts";
 import { openJourneys } from "./kills/journeys.ts";
 

@@ -47,7 +47,6 @@ test("wrong values are named, those below 0 too", () => {
   for (const [words, pattern] of [
     [["--shots", "-3"], /^--shots is -3; give a whole number ≥ 1, such as 16$/],
     [["--shots", "1.5"], /^--shots is 1\.5; /],
-    [["--shots="], /^--shots is ; /],
     [["--rate", "-.5"], /^--rate is -\.5; give a finite number above 0, such as 1$/],
     [["--rate", "1e999"], /^--rate is 1e999; /],
   ] as const)
@@ -66,6 +65,9 @@ test("wrong use is told in one line, with what was probably meant", () => {
     [["-q"], "there is no flag -q."],
     [["--shots"], "--shots needs a value: --shots N."],
     [["--shots", "--probe"], "--shots needs a value: --shots N."],
+    [["--shots", ""], "--shots needs a value: --shots N."],
+    [["--template", "a", "--template="], "--template needs a value: --template TEXT."],
+    [["pictures", ""], "one of the arguments is empty."],
     [["--probe=yes"], "--probe takes no value."],
     [["--help=yes"], "--help takes no value."],
   ] as const)

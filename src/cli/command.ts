@@ -65,8 +65,12 @@ export class Input {
       this.values = parsed.values;
       this.positionals = parsed.positionals;
     } catch (error) {
-      throw new UsageError(`${whatIsWrong(error as Error, flags)} See \`coop ${name} --help\`.`);
+      wrong(whatIsWrong(error as Error, flags), name);
     }
+    // as "$DIR" gives it where nothing is in DIR: it would mean the folder one is in
+    const empty = Object.keys(flags).find((flag) => [this.values[flag]].flat().includes(""));
+    if (empty !== undefined) wrong(needsValue(`--${empty}`, flags[empty]), name);
+    if (this.positionals.includes("") && !this.has("text")) wrong("one of the arguments is empty.", name);
   }
 
   has(flag: string): boolean {
@@ -82,7 +86,7 @@ export class Input {
   }
 
   required(flag: string): string {
-    return this.text(flag) ?? missing(`--${flag} is missing`, this.words[0]);
+    return this.text(flag) ?? wrong(`--${flag} is missing.`, this.words[0]);
   }
 
   /** A comma-separated list without empty entries. */
@@ -96,8 +100,8 @@ export class Input {
   /** The one positional argument. */
   only(what: string): string {
     if (this.positionals.length !== 1)
-      missing(
-        this.positionals.length === 0 ? `${what} is missing` : `one ${what} is taken, not ${this.positionals.length}`,
+      wrong(
+        this.positionals.length === 0 ? `${what} is missing.` : `one ${what} is taken, not ${this.positionals.length}.`,
         this.words[0],
       );
     return this.positionals[0];
@@ -105,7 +109,7 @@ export class Input {
 
   /** The positional arguments, at least one. */
   some(what: string): readonly string[] {
-    return this.positionals.length > 0 ? this.positionals : missing(`${what} is missing`, this.words[0]);
+    return this.positionals.length > 0 ? this.positionals : wrong(`${what} is missing.`, this.words[0]);
   }
 
   whole(flag: string, otherwise: number, least = 1): number {
@@ -144,6 +148,8 @@ export class Input {
   }
 }
 
+const needsValue = (word: string, { value }: Flag): string => `${word} needs a value: ${word} ${value}.`;
+
 /** Words as parseArgs takes them: what need not stand behind a flag, and numbers below 0, joined to it. */
 function joined(words: readonly string[], flags: Readonly<Record<string, Flag>>): string[] {
   const args: string[] = [];
@@ -162,8 +168,7 @@ function whatIsWrong({ message }: Error, flags: Readonly<Record<string, Flag>>):
   const [, word, flag = ""] = /'(?:-\w, )?(--?([^' ]*))/.exec(message) ?? [];
   if (word === undefined) return `${message}.`;
   if (Object.hasOwn(flags, flag)) {
-    const { value } = flags[flag];
-    return value ? `${word} needs a value: ${word} ${value}.` : `${word} takes no value.`;
+    return flags[flag].value ? needsValue(word, flags[flag]) : `${word} takes no value.`;
   }
   const meant = nearest(flag, Object.keys(flags));
   return `there is no flag ${word}${meant === undefined ? "." : `; did you mean --${meant}?`}`;
@@ -171,8 +176,8 @@ function whatIsWrong({ message }: Error, flags: Readonly<Record<string, Flag>>):
 
 const number = (text: string): number => (text.trim() === "" ? Number.NaN : Number(text));
 
-function missing(what: string, name: string): never {
-  throw new UsageError(`${what}. See \`coop ${name} --help\`.`);
+function wrong(what: string, name: string): never {
+  throw new UsageError(`${what} See \`coop ${name} --help\`.`);
 }
 
 /** The help of one command. */

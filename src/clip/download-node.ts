@@ -1,4 +1,5 @@
 import { FormatError } from "../tensor/errors.ts";
+import { makeFolder } from "../tensor/folder-node.ts";
 import { fileBytes } from "./bytes.ts";
 import { type Delivery, receive, type Sink } from "./download.ts";
 import { PageError, shown } from "./http.ts";
@@ -21,12 +22,12 @@ export interface FileDelivery extends Delivery {
  * @throws what `receive` does; FormatError for another SHA-256; InputError where the place cannot be written
  */
 export async function download(target: string, delivery: FileDelivery): Promise<void> {
-  const { mkdir, rename, rm, stat } = await import("node:fs/promises");
+  const { rename, rm, stat } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
   const part = `${target}.coop.incomplete`;
   let release: (() => Promise<void>) | undefined;
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     release = await lock(`${target}.coop.lock`, delivery.signal);
     if (await delivery.isThere()) return;
     const adopted = await fetchPart(part, delivery);

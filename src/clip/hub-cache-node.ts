@@ -1,4 +1,5 @@
 import { InputError } from "../tensor/errors.ts";
+import { makeFolder } from "../tensor/folder-node.ts";
 import { isCommit } from "./hub.ts";
 
 /** Where Hugging Face's tools keep models and how they reach the hub, as the environment says. */
@@ -68,7 +69,7 @@ export async function repoCache(cache: string, repo: string): Promise<RepoCache>
   /** `make` writes a path that nothing else uses, not among a model's files; it then takes the place of `path` at once. */
   const replace = async (path: string, make: (temporary: string) => Promise<void>) => {
     const temporary = join(folder, `.coop-${process.pid}-${Math.floor(Math.random() * 2 ** 32).toString(16)}`);
-    await fs.mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await sweep(folder);
     try {
       await make(temporary);
@@ -91,7 +92,7 @@ export async function repoCache(cache: string, repo: string): Promise<RepoCache>
     isAbsent: (commit, file) => isFile(marker(commit, file)),
     async setAbsent(commit, file) {
       const path = marker(commit, file);
-      await fs.mkdir(dirname(path), { recursive: true }).catch(() => {});
+      await makeFolder(dirname(path)).catch(() => {});
       await fs.writeFile(path, "").catch(() => {});
     },
     async link(commit, file, etag) {

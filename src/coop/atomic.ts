@@ -24,7 +24,7 @@ export async function writeFileAtomic(path: string, content: Content): Promise<v
     await rename(temporary, target);
     await flushFolder(dirname(target));
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw unwritable(path, error as NodeJS.ErrnoException);
   }
 }
@@ -66,10 +66,11 @@ export async function writeRunFolder(out: string, files: ReadonlyMap<string, Uin
   await checkRunFolder(out);
   const { mkdir, realpath, rename, rm, rmdir } = await import("node:fs/promises");
   const { basename, dirname, join, resolve } = await import("node:path");
+  const { makeFolder } = await import("../tensor/folder-node.ts");
   const target = await realpath(out).catch(() => resolve(out)); // an empty folder may be reached by a link
   const temporary = temporaryName(target);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     await sweep(dirname(target), basename(target));
     await mkdir(temporary);
     for (const [name, content] of files) await writeNew(join(temporary, name), content);
@@ -78,7 +79,7 @@ export async function writeRunFolder(out: string, files: ReadonlyMap<string, Uin
     await rename(temporary, target);
     await flushFolder(dirname(target));
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await rm(temporary, { recursive: true, force: true }).catch(() => {});
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOTEMPTY" || code === "EEXIST") await checkRunFolder(out); // someone else was faster
     throw unwritable(out, error as NodeJS.ErrnoException);

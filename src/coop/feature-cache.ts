@@ -39,7 +39,8 @@ export async function openFeatureCache(
   width: number,
   options: { readonly folder?: string; readonly most?: number } = {},
 ): Promise<FeatureCache> {
-  const { mkdir, readFile, rm } = await import("node:fs/promises");
+  const { readFile, rm } = await import("node:fs/promises");
+  const { makeFolder } = await import("../tensor/folder-node.ts");
   const { join } = await import("node:path");
   const { most = CACHE_BYTES } = options;
   const root = join(options.folder ?? (await cacheFolder()), "features");
@@ -63,7 +64,7 @@ export async function openFeatureCache(
     const bytes = pack(rows, width, about);
     const name = `${await sha256Hex(bytes)}.safetensors`;
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolder(folder, 0o700);
       await writeFileAtomic(join(folder, name), bytes);
       return name;
     } catch {

@@ -40,9 +40,10 @@ export const lockFile = (path: string): Promise<Lock> => take(`${path}.lock`, pa
  * processes are removed.
  */
 async function take(prefix: string, name: string): Promise<Lock> {
-  const { mkdir, rm, rmdir, writeFile } = await import("node:fs/promises");
+  const { rm, rmdir, writeFile } = await import("node:fs/promises");
   const { hostname } = await import("node:os");
   const { dirname, resolve } = await import("node:path");
+  const { makeFolder } = await import("../tensor/folder-node.ts");
   const path = resolve(prefix);
   const own = `${path}-${process.pid}-${await startOf(process.pid)}-${hostname().replace(/[^\w.-]/g, "_")}`;
   if (held.has(own)) throw taken(name, { who: `process ${process.pid}`, lock: own });
@@ -50,13 +51,13 @@ async function take(prefix: string, name: string): Promise<Lock> {
   let made: string | undefined;
   const release = async () => {
     held.delete(own);
-    for (const file of [own, own + CLAIM]) await rm(file, { force: true });
+    for (const file of [own, own + CLAIM]) await rm(file, { force: true }).catch(() => {}); // the next one removes it
     if (made !== undefined) await rmdir(dirname(path)).catch(() => {});
   };
   try {
     await removeAtExit();
     const refuse = (error: NodeJS.ErrnoException) => Promise.reject(unwritable(name, error));
-    made = await mkdir(dirname(path), { recursive: true }).catch(refuse);
+    made = await makeFolder(dirname(path)).catch(refuse);
     for (const until = performance.now() + PATIENCE; ; await sleep(20 + 80 * Math.random())) {
       await writeFile(own + CLAIM, "").catch(refuse);
       // twice, since a folder is not listed in one moment: a lock is there before its claim goes

@@ -37,6 +37,7 @@ const next = (path: string): string => path.replace(/(\.safetensors)?$/, ".next.
 export async function saveTraining(path: string, state: unknown, settings: Settings, step: number): Promise<void> {
   const { rename } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
+  const { makeFolder } = await import("../tensor/folder-node.ts");
   const entries: [string, TensorToLoad][] = [];
   forEachLeaf(state, (leaf, name) => {
     const tensor = leaf as Tensor;
@@ -48,16 +49,10 @@ export async function saveTraining(path: string, state: unknown, settings: Setti
     };
     entries.push([name, { dtype: "F32", shape: tensor.shape, load }]);
   });
-  await makeFolder(dirname(path));
+  await makeFolder(dirname(path)).catch((error) => Promise.reject(unwritable(dirname(path), error)));
   await writeFileAtomic(next(path), hashedPieces(entries, { ...settings, step: String(step) }));
   await rename(path, previous(path)).catch(ignoreMissing);
   await rename(next(path), path).catch((error) => Promise.reject(unwritable(path, error)));
-}
-
-/** Makes a folder and those above it. InputError where it cannot be made. */
-export async function makeFolder(path: string): Promise<void> {
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(path, { recursive: true }).catch((error) => Promise.reject(unwritable(path, error)));
 }
 
 /**

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { constants, homedir, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { DeviceError } from "./errors.ts";
+import { makeFolder } from "./folder-node.ts";
 
 /**
  * Dawn's instances. Dawn crashes when one is collected while its device is still in use, and lets the process end by
@@ -126,7 +127,7 @@ async function unpackSwiftShader(): Promise<string> {
   let failure: unknown;
   for (const cache of [userCache(), join(tmpdir(), `coop-${process.getuid?.()}`)]) {
     try {
-      await mkdir(cache, { recursive: true, mode: 0o700 });
+      await makeFolder(cache, 0o700);
       if ((await lstat(cache)).uid !== process.getuid?.()) throw new Error(`${cache} belongs to another user`);
       const folder = join(cache, `swiftshader-${version}`);
       if (!isComplete(folder)) await unpack(join(source, "bin/swiftshader.tar.br"), folder);
@@ -147,7 +148,7 @@ export const readCached = (name: string): Promise<string | undefined> =>
 /** Writes a file of the user's cache, whole or not at all. */
 export async function writeCached(name: string, text: string): Promise<void> {
   const folder = userCache();
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
   const fresh = join(folder, `${name}.${process.pid}`);
   await writeFile(fresh, text);
   await rename(fresh, join(folder, name));

@@ -69,8 +69,9 @@ export function parseResults(text: string, file = "the results file"): Map<strin
  * @example const log = await openResults("runs/shots/results.jsonl");
  */
 export async function openResults(path: string): Promise<ResultsLog> {
-  const { mkdir, open, readFile } = await import("node:fs/promises");
+  const { open, readFile } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
+  const { makeFolder } = await import("../../tensor/folder-node.ts");
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
     throw unwritable(path, error);
@@ -78,7 +79,7 @@ export async function openResults(path: string): Promise<ResultsLog> {
   const finished = parseResults(text, path);
   const whole = wholeLines(text).map((line) => `${line}\n`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const log = await open(path, "a");
     const kept = new TextEncoder().encode(whole.join("")).length;
     if (whole.join("") !== text) {
