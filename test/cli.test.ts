@@ -286,7 +286,7 @@ describe("profile", { concurrency: 2 }, () => {
     refused(
       await coop("profile", "texts", "--steps", "1", "--trace", join(root, "no", "t.json")),
       1,
-      /cannot be written/,
+      /t\.json: there is no such folder/,
     );
   });
 });

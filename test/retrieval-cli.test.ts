@@ -170,7 +170,7 @@ test("what they refuse", { timeout: 3 * TIMEOUT }, async () => {
   writeFileSync(notes, "not an index");
   await Promise.all([
     refused(/no picture/, 1, "index", empty),
-    refused(/no folder for it.*--out/, 1, "index", empty, "--out", join(root, "nowhere", "x.safetensors")),
+    refused(/there is no such folder/, 1, "index", empty, "--out", join(root, "nowhere", "x.safetensors")),
     refused(/another --out/, 1, "index", pictures, "--out", notes),
   ]);
   assert.equal(readFileSync(notes, "utf8"), "not an index");

@@ -1,8 +1,9 @@
+import { stat } from "node:fs/promises";
 import type { Counts } from "../coop/datasets/dataset.ts";
 import { DATASETS, DATASETS_PAGE } from "../coop/datasets/datasets.ts";
 import { findDataset, readDataset, templateOf, whatIsMissing } from "../coop/datasets/read-dataset.ts";
 import { formatTable } from "../coop/progress.ts";
-import { CoopError } from "../tensor/errors.ts";
+import { CoopError, InputError, oneLine } from "../tensor/errors.ts";
 import { type Command, UsageError } from "./command.ts";
 import { print, printJson } from "./print.ts";
 
@@ -16,6 +17,8 @@ export const datasets: Command = {
     if (input.positionals.length > 1) throw new UsageError("one ROOT is taken. See `coop datasets --help`.");
     const [root] = input.positionals;
     if (root === undefined && input.has("count")) throw new UsageError("--count needs a ROOT.");
+    if (root !== undefined && !(await stat(root).catch(() => undefined))?.isDirectory())
+      throw new InputError(`${oneLine(root)}: there is no such folder. Check the path.`);
     const rows: Row[] = [];
     for (const dataset of DATASETS) {
       const { name, folder, counts } = dataset;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { writeFileAtomic } from "../coop/atomic.ts";
+import { checkFilePlace, writeFileAtomic } from "../coop/atomic.ts";
 import {
   type ExplainedChange,
   type ExplainedVector,
@@ -48,6 +48,8 @@ same norm. With --data the answers of the hand-written and of the learned prompt
   async run(input) {
     const dir = input.only("RUN");
     const k = input.whole("top-k", 5);
+    const report = input.text("report");
+    if (report !== undefined) await checkFilePlace(report);
     const opened = await openPrompt(input, dir);
     const { clip, prompt } = opened;
     const vectors = await explainVectors(input, opened, k);
@@ -62,7 +64,6 @@ same norm. With --data the answers of the hand-written and of the learned prompt
       vectors,
       ...(compared ? { change: compared.change } : {}),
     };
-    const report = input.text("report");
     if (report !== undefined) {
       const pictures = new Map<string, string>();
       const { rightToWrong, wrongToRight } = explanation.change ?? { rightToWrong: [], wrongToRight: [] };

@@ -1,5 +1,5 @@
-import { stat } from "node:fs/promises";
-import { unwritable, writeFileAtomic } from "../coop/atomic.ts";
+import { existsSync } from "node:fs";
+import { checkFilePlace, writeFileAtomic } from "../coop/atomic.ts";
 import { referenceCheckpoint } from "../coop/reference-prompt.ts";
 import { promptWords } from "../coop/reference-words.ts";
 import { readPrompt } from "../coop/run-folder.ts";
@@ -26,11 +26,8 @@ export const exportCommand: Command = {
   async run(input) {
     const dir = input.only("RUN");
     const out = input.required("out");
-    const there = await stat(out).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
-      throw unwritable(out, error);
-    });
-    if (there) throw new InputError(`${out} is there already. Choose another --out, or delete it first.`);
+    await checkFilePlace(out);
+    if (existsSync(out)) throw new InputError(`${out} is there already. Choose another --out, or delete it first.`);
     const opened = input.has("full") ? await openPrompt(input, dir) : undefined;
     const { config, context, shape, metaNet } = opened?.prompt ?? (await readPrompt(dir));
     const ended = /-(\d+)$/.exec(out)?.[1];

@@ -1,7 +1,7 @@
-import { access, constants, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { oneLine } from "../clip/bytes.ts";
-import { writeFileAtomic } from "../coop/atomic.ts";
+import { checkFilePlace, writeFileAtomic } from "../coop/atomic.ts";
 import {
   type FeatureIndex,
   INDEX_FILE,
@@ -31,7 +31,7 @@ or time), and drops those that are gone.`,
     const dir = input.only("DIR");
     const walk = await openWalk(dir);
     const out = input.text("out") ?? join(dir, INDEX_FILE);
-    await checkWritable(out);
+    await checkFilePlace(out);
     const lock = await lockFile(out);
     return indexPictures(input, dir, walk, out).finally(lock.release);
   },
@@ -94,23 +94,6 @@ async function indexPictures(input: Input, dir: string, walk: Walk, out: string)
         .join(", ")}`,
     );
   return 0;
-}
-
-/** Asked before the work, not after it. */
-async function checkWritable(out: string): Promise<void> {
-  const folder = dirname(resolve(out));
-  const info = await stat(folder).catch(() => undefined);
-  if (!info?.isDirectory())
-    throw new InputError(`${oneLine(out)}: there is no folder for it. Choose another place with --out FILE.`);
-  if ((await stat(out).catch(() => undefined))?.isDirectory())
-    throw new InputError(
-      `${oneLine(out)} is a folder. Give a file with --out, such as ${oneLine(join(out, "pictures.safetensors"))}.`,
-    );
-  await access(folder, constants.W_OK).catch((error) => {
-    throw new InputError(`${oneLine(folder)} cannot be written to. Choose another place with --out FILE.`, {
-      cause: error,
-    });
-  });
 }
 
 /** The index that is there already; a file that is none is not written over. */

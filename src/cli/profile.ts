@@ -1,8 +1,8 @@
-import { writeFile } from "node:fs/promises";
 import type { Clip } from "../clip/index.ts";
+import { checkFilePlace, writeFileAtomic } from "../coop/atomic.ts";
 import { fitPrompt } from "../coop/fit.ts";
 import { promptLearner } from "../coop/prompt-learner.ts";
-import { chromeTrace, type ProfileReport, printProfile, profile, startProfilingDevice } from "../profile.ts";
+import { chromeTrace, printProfile, profile, startProfilingDevice } from "../profile.ts";
 import { InputError } from "../tensor/errors.ts";
 import { free, tensor } from "../tensor/index.ts";
 import { type Command, type Input, MODEL_FLAG, UsageError } from "./command.ts";
@@ -62,12 +62,13 @@ async function runProfile(input: Input): Promise<number> {
   if (foreign) throw new UsageError(`--${foreign} means nothing for ${what}. See \`coop profile --help\`.`);
   const steps = input.whole("steps", 5);
   const rows = input.whole("rows", 12);
+  const file = input.text("trace");
+  if (file !== undefined) await checkFilePlace(file);
   await startProfilingDevice();
   const clip = await openModel(input.text("model"));
   const { program, about, run } = subject.make(input, clip);
   const report = await profile(() => run(steps + 1));
-  const file = input.text("trace");
-  if (file) await writeTrace(file, report);
+  if (file !== undefined) await writeFileAtomic(file, JSON.stringify(chromeTrace(report)));
   if (input.has("json")) {
     const { timeline, programs, ...rest } = report;
     const model = modelName(input.text("model"));
@@ -77,18 +78,11 @@ async function runProfile(input: Input): Promise<number> {
     const said = Object.entries(about).map(([key, value]) => `${key} ${value}`);
     print(`${[`model ${modelName(input.text("model"))}`, ...said].join(", ")}\n`);
     print(printProfile(report, { program, rows }));
-    if (file) print(`\nThe trace of all ${report.timeline.length} launches is in ${file}: open it in ui.perfetto.dev.`);
+    if (file !== undefined)
+      print(`\nThe trace of all ${report.timeline.length} launches is in ${file}: open it in ui.perfetto.dev.`);
   }
   clip.free();
   return 0;
-}
-
-async function writeTrace(file: string, report: ProfileReport): Promise<void> {
-  try {
-    await writeFile(file, JSON.stringify(chromeTrace(report)));
-  } catch (error) {
-    throw new InputError(`--trace ${file} cannot be written: ${(error as Error).message}`);
-  }
 }
 
 function classNames(input: Input, clip: Clip): string[] {

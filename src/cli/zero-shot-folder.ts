@@ -1,4 +1,4 @@
-import { writeFileAtomic } from "../coop/atomic.ts";
+import { checkFilePlace, writeFileAtomic } from "../coop/atomic.ts";
 import { distinct, spoken } from "../coop/label-set.ts";
 import { type Labelled, readLabelled } from "../coop/labelled.ts";
 import { listNames } from "../coop/near.ts";
@@ -26,6 +26,8 @@ export async function evaluateFolder(
 ): Promise<number> {
   const { part, seed } = partOf(input);
   const k = input.whole("top-k", 5);
+  const report = input.text("report");
+  if (report !== undefined) await checkFilePlace(report);
   const folder = await readLabelled(dir, part, seed);
   const labels = labelsFor(folder, given, dir);
   if (labels.length < 2)
@@ -61,7 +63,6 @@ export async function evaluateFolder(
     meanPerClass,
     perClass,
   };
-  const report = input.text("report");
   if (report !== undefined) {
     const command = ["coop", ...input.words];
     await writeFileAtomic(

@@ -31,6 +31,7 @@ export async function openFile(path: string): Promise<ByteSource & { close(): Pr
 export function unreadable(name: string, error: NodeJS.ErrnoException): InputError {
   const why: Record<string, string> = {
     EISDIR: "it is a folder.",
+    ENOTDIR: "a part of the path is a file, not a folder. Check the path.",
     ENOENT: "there is no such file. Check the path.",
     EACCES: "reading it is not permitted. Check the file's permissions.",
     ELOOP: "it is a loop of symbolic links.",

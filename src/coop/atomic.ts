@@ -9,13 +9,15 @@ export type Content = Uint8Array | string | AsyncIterable<Uint8Array>;
 
 /**
  * Writes a file whole or not at all: into a new file beside it, flushed to the disk, then renamed over it. Whatever
- * fails, what was there before is still there. InputError if the place cannot be written.
+ * fails, what was there before is still there. A link is replaced, not followed: a folder of others may hold any. InputError
+ * if the place cannot be written, or is no plain file: nothing may take the place of /dev/null.
  *
  * @example await writeFileAtomic("results.json", JSON.stringify(results));
  */
 export async function writeFileAtomic(path: string, content: Content): Promise<void> {
   const { rename, rm } = await import("node:fs/promises");
   const { basename, dirname, resolve } = await import("node:path");
+  await checkFilePlace(path);
   const target = resolve(path);
   const temporary = temporaryName(target);
   await sweep(dirname(target), basename(target));
@@ -30,6 +32,22 @@ export async function writeFileAtomic(path: string, content: Content): Promise<v
 }
 
 /**
+ * Refuses a place that no file can be written to: a folder, a device, or what lies where nothing can be written. To be called
+ * before the work begins; `writeFileAtomic` asks again at its end.
+ *
+ * @example await checkFilePlace("report.html");
+ */
+export async function checkFilePlace(path: string): Promise<void> {
+  const { access, constants, stat } = await import("node:fs/promises");
+  const { dirname, resolve } = await import("node:path");
+  const refuse = (error: NodeJS.ErrnoException) => Promise.reject(unwritable(path, error));
+  await access(dirname(resolve(path)), constants.W_OK).catch(refuse);
+  const found = await stat(path).catch((error) => (/ENOENT|ELOOP/.test(error.code) ? undefined : refuse(error)));
+  if (found?.isDirectory()) await refuse(Object.assign(new Error(), { code: "EISDIR" }));
+  if (found && !found.isFile()) throw new InputError(`${oneLine(path)} is not a plain file. Choose another name.`);
+}
+
+/**
  * Refuses a folder that a run cannot be written to: one that holds anything, a file, or the folder one is in. To be
  * called before the work begins; `writeRunFolder` asks again at its end.
  *
@@ -37,10 +55,11 @@ export async function writeFileAtomic(path: string, content: Content): Promise<v
  * @example await checkRunFolder("runs/pets"); // before an hour of training, not after it
  */
 export async function checkRunFolder(out: string, ignored?: RegExp): Promise<void> {
-  const { readdir, realpath } = await import("node:fs/promises");
-  const found = await readdir(out).catch((error: NodeJS.ErrnoException) => {
+  const { readdir, realpath, stat } = await import("node:fs/promises");
+  const found = await readdir(out).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
-    if (error.code === "ENOTDIR") throw new InputError(`${oneLine(out)} is a file. Choose another --out.`);
+    if (error.code === "ENOTDIR" && (await stat(out).catch(() => undefined)))
+      throw new InputError(`${oneLine(out)} is a file. Choose another --out.`);
     throw unwritable(out, error);
   });
   if (found === undefined) return;
@@ -136,6 +155,7 @@ export function unwritable(path: string, error: Error & { readonly code?: string
     EROFS: "that disk is read-only. Choose another place.",
     ENOENT: "there is no such folder. Check the path.",
     ENOTDIR: "a part of the path is a file, not a folder. Check the path.",
+    ELOOP: "it is a loop of symbolic links. Choose another place.",
     EISDIR: "it is a folder. Choose another name.",
     EBUSY: "it is in use. Choose a new folder within it or another place.",
     ENAMETOOLONG: "the name is too long.",

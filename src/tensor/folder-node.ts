@@ -13,8 +13,14 @@ export async function makeFolder(path: string, mode?: number): Promise<string | 
     await mkdir(path, { mode });
   } catch (error) {
     if (await there()) return above; // someone else was faster
-    const isFile = (error as NodeJS.ErrnoException).code === "EEXIST";
-    throw isFile ? Object.assign(error as Error, { code: "ENOTDIR" }) : error;
+    const failure = error as NodeJS.ErrnoException;
+    if (failure.code !== "EEXIST") throw failure;
+    // a file, or a link that leads nowhere or round in a circle
+    const code = await stat(path).then(
+      () => "ENOTDIR",
+      (reason: NodeJS.ErrnoException) => reason.code,
+    );
+    throw Object.assign(failure, { code });
   }
   return above ?? path;
 }
