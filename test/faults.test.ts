@@ -5,10 +5,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { DeviceHungError, DeviceLostError, OutOfMemoryError } from "../src/tensor/errors.ts";
+import { DeviceError, DeviceHungError, DeviceLostError, OutOfMemoryError } from "../src/tensor/errors.ts";
 import { add, compile, device, mul, ones, retryOnLoss, sum, type Tensor, tensor, upload } from "../src/tensor/index.ts";
 import { kept } from "../src/tensor/kept.ts";
-import { inTime, Waits } from "../src/tensor/waiting.ts";
+import { inTime, patience, Waits } from "../src/tensor/waiting.ts";
 import { FAULTS, type Fault } from "./faulty-gpu.ts";
 import { collectGarbage, type Ingredients, ingredients, openFaulty, strike, training } from "./faulty-training.ts";
 import { MORE } from "./gpu-settings.ts";
@@ -171,8 +171,28 @@ describe("waiting", TIMEOUT, () => {
   });
 
   test("an adapter that never comes is an error", async () => {
-    process.env.COOP_GPU_TIMEOUT = "0.2";
-    await assert.rejects(inTime("looking for an adapter", new Promise(() => {})), /looking for an adapter/);
-    delete process.env.COOP_GPU_TIMEOUT;
+    await assert.rejects(inTime(0.2, "looking for an adapter", new Promise(() => {})), /looking for an adapter/);
+  });
+
+  test("COOP_GPU_TIMEOUT is seconds, or an error", () => {
+    try {
+      for (const [asked, seconds] of [
+        ["0.2", 0.2],
+        ["60", 60],
+        ["", 600],
+      ] as const) {
+        process.env.COOP_GPU_TIMEOUT = asked;
+        assert.equal(patience(), seconds);
+      }
+      for (const asked of ["0", "-1", "ten", "Infinity", "1e9"]) {
+        process.env.COOP_GPU_TIMEOUT = asked;
+        assert.throws(
+          patience,
+          (error) => error instanceof DeviceError && /is "[^"]+"; give seconds/.test(error.message),
+        );
+      }
+    } finally {
+      delete process.env.COOP_GPU_TIMEOUT;
+    }
   });
 });

@@ -1,6 +1,6 @@
 import { environment, inBrowser } from "./environment.ts";
 import { DeviceError } from "./errors.ts";
-import { inTime } from "./waiting.ts";
+import { inTime, patience } from "./waiting.ts";
 
 export { environment, inBrowser };
 
@@ -94,15 +94,16 @@ export async function requestGpu(options: GpuOptions = {}): Promise<Gpu> {
   const order = PREFERENCES[options.prefer ?? "hardware"].filter((step) => !(inBrowser() && step === "swiftshader"));
   const { steps, fits } = DEMANDS[demand] ?? { steps: order, fits: () => true };
 
+  const seconds = patience();
   const failures: string[] = [];
   for (const step of steps) {
     try {
-      const adapter = await inTime("looking for an adapter", findAdapter(step, options.toggles ?? []));
+      const adapter = await inTime(seconds, "looking for an adapter", findAdapter(step, options.toggles ?? []));
       const info = adapter && (await infoOf(adapter));
       if (!info) failures.push(`${step}: no adapter`);
       else if (!fits(info)) failures.push(`${step}: only ${name(info)}`);
       else {
-        const device = await inTime("opening the device", openDevice(adapter));
+        const device = await inTime(seconds, "opening the device", openDevice(adapter));
         return asGpu(device, info, reason(demand, step, options.prefer, info), () => device.destroy());
       }
     } catch (error) {

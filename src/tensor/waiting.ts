@@ -1,15 +1,17 @@
 import { environment } from "./environment.ts";
-import { DeviceHungError } from "./errors.ts";
+import { DeviceError, DeviceHungError } from "./errors.ts";
 
 /** Seconds without any sign of life after which a device counts as hung, where COOP_GPU_TIMEOUT does not say. */
 const PATIENCE = 600;
 /** Looks at the clock within that time: a process that stood still loses one of them, not its device. */
 const LOOKS = 10;
 
-/** Seconds that a GPU may do nothing. */
+/** Seconds that a GPU may do nothing. DeviceError where COOP_GPU_TIMEOUT says no number of them. */
 export function patience(): number {
-  const asked = Number(environment("COOP_GPU_TIMEOUT") || PATIENCE);
-  return Number.isFinite(asked) && asked > 0 ? asked : PATIENCE;
+  const asked = environment("COOP_GPU_TIMEOUT") || PATIENCE;
+  if (!(Number(asked) > 0 && Number(asked) < 1e7))
+    throw new DeviceError(`COOP_GPU_TIMEOUT is "${asked}"; give seconds, such as ${PATIENCE}`);
+  return Number(asked);
 }
 
 /**
@@ -74,8 +76,6 @@ export class Waits {
   }
 }
 
-/** A promise's value. DeviceHungError where it takes longer than the patience. */
-export async function inTime<T>(what: string, promise: Promise<T>): Promise<T> {
-  const waits = new Waits(patience(), () => {});
-  return await waits.for(what, promise);
-}
+/** A promise's value. DeviceHungError where it takes longer. */
+export const inTime = <T>(seconds: number, what: string, promise: Promise<T>): Promise<T> =>
+  new Waits(seconds, () => {}).for(what, promise);
