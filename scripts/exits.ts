@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { configJson } from "../src/clip/index.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { makeFolder } from "../src/tensor/folder-node.ts";
 import { drawFolder } from "../test/drawn-folder.ts";
+import { SMALL_CONFIG } from "../test/small-config.ts";
 import { drawPicture } from "./kills/pictures.ts";
 
 const { values: flags } = parseArgs({
@@ -64,13 +64,7 @@ for (let i = 0; i < 8; i++) {
   rows.push(`${i}.png,number ${i}`);
 }
 await writeFile(at("pairs.csv"), rows.join("\n"));
-const sizes = { width: 32, layers: 1, heads: 2 };
-const config = configJson({
-  ...{ embedDim: 16, activation: "quickGelu", layerNormEpsilon: 1e-5 },
-  vision: { kind: "vit", imageSize: 16, patchSize: 8, ...sizes },
-  text: { contextLength: 16, vocabularySize: 8, ...sizes },
-});
-await writeFile(at("small.json"), JSON.stringify(config));
+await writeFile(at("small.json"), SMALL_CONFIG);
 const training = ["--shots", "1", "--epochs", "1", "--context-tokens", "2"];
 for (const words of [
   ["train", at("pictures"), ...training, "--out", at("run")],

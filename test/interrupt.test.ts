@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { drawPicture } from "../scripts/kills/pictures.ts";
 import { fileBytes } from "../src/clip/bytes.ts";
-import { configJson, openSafetensors } from "../src/clip/index.ts";
+import { openSafetensors } from "../src/clip/index.ts";
 import { drawFolder } from "./drawn-folder.ts";
+import { SMALL_CONFIG } from "./small-config.ts";
 
 const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
 const TIMEOUT = { timeout: 120_000, skip: process.platform === "win32" };
@@ -29,14 +30,7 @@ before(async () => {
     rows.push(`${i}.png,number ${i}`);
   }
   writeFileSync(at("pairs.csv"), rows.join("\n"));
-  const config = configJson({
-    embedDim: 16,
-    activation: "quickGelu",
-    layerNormEpsilon: 1e-5,
-    vision: { kind: "vit", imageSize: 16, patchSize: 8, width: 32, layers: 1, heads: 2 },
-    text: { contextLength: 16, vocabularySize: 8, width: 32, layers: 1, heads: 2 },
-  });
-  writeFileSync(at("small.json"), JSON.stringify(config));
+  writeFileSync(at("small.json"), SMALL_CONFIG);
   const methods = [{ kind: "zero-shot" }, { kind: "coop", contextTokens: 2, epochs: 100_000 }];
   const datasets = [{ name: "above", source: at("pictures") }];
   writeFileSync(at("spec.json"), JSON.stringify({ datasets, shots: [1], methods }));

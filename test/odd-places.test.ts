@@ -15,11 +15,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { configJson } from "../src/clip/index.ts";
 import { writeFileAtomic } from "../src/coop/atomic.ts";
 import { makeFolder } from "../src/tensor/folder-node.ts";
 import { coopHere } from "./coop-here.ts";
 import { drawFolder } from "./drawn-folder.ts";
+import { SMALL_CONFIG } from "./small-config.ts";
 
 const TIMEOUT = { timeout: 120_000 };
 let root: string;
@@ -49,14 +49,7 @@ before(async () => {
   const methods = [{ kind: "zero-shot" }];
   writeFileSync(at("spec.json"), JSON.stringify({ datasets: [{ name: "above", source }], shots: [1], methods }));
   writeFileSync(at("pairs.csv"), "file_name,caption\npictures/test/wood/0.png,wood\npictures/test/wood/1.png,a wood\n");
-  const config = configJson({
-    embedDim: 16,
-    activation: "quickGelu",
-    layerNormEpsilon: 1e-5,
-    vision: { kind: "vit", imageSize: 16, patchSize: 8, width: 32, layers: 1, heads: 2 },
-    text: { contextLength: 16, vocabularySize: 8, width: 32, layers: 1, heads: 2 },
-  });
-  writeFileSync(at("small.json"), JSON.stringify(config));
+  writeFileSync(at("small.json"), SMALL_CONFIG);
   for (const words of [FOLDERS.train(at("run")), ["export", at("run"), "--out", at("prompt.pth")]]) {
     const { code, stderr } = await coopHere(...words);
     assert.equal(code, 0, stderr);

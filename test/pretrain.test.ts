@@ -16,10 +16,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import sharp from "sharp";
-import { configJson, loadClip } from "../src/clip/index.ts";
+import { loadClip } from "../src/clip/index.ts";
 import { captionFor, PICTURE_SIZE, trainingPair } from "../src/world/index.ts";
 import { coopHere } from "./coop-here.ts";
 import type { Outcome } from "./run-coop.ts";
+import { SMALL_CONFIG } from "./small-config.ts";
 
 const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
 const TIMEOUT = { timeout: 120_000 };
@@ -64,14 +65,7 @@ before(async () => {
   writeFileSync(at("broken.png"), "not a picture");
   writeFileSync(at("pairs.csv"), rows.concat("none.png,nothing", "broken.png,damaged").join("\n"));
   writeFileSync(at("val.csv"), rows.slice(0, 13).join("\n"));
-  const config = configJson({
-    embedDim: 16,
-    activation: "quickGelu",
-    layerNormEpsilon: 1e-5,
-    vision: { kind: "vit", imageSize: 16, patchSize: 8, width: 32, layers: 1, heads: 2 },
-    text: { contextLength: 16, vocabularySize: 8, width: 32, layers: 1, heads: 2 },
-  });
-  writeFileSync(at("small.json"), JSON.stringify(config));
+  writeFileSync(at("small.json"), SMALL_CONFIG);
 });
 after(() => rmSync(root, { recursive: true, force: true }));
 

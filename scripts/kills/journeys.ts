@@ -6,11 +6,12 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileBytes } from "../../src/clip/bytes.ts";
-import { configJson, openSafetensors } from "../../src/clip/index.ts";
+import { openSafetensors } from "../../src/clip/index.ts";
 import { parseResults } from "../../src/coop/experiments/index.ts";
 import { readPrompt } from "../../src/coop/run-folder.ts";
 import { captionFor, trainingPair } from "../../src/world/index.ts";
 import { drawFolder } from "../../test/drawn-folder.ts";
+import { SMALL_CONFIG } from "../../test/small-config.ts";
 import type { Journey } from "./campaign.ts";
 import { run } from "./child.ts";
 import { downloads } from "./downloads.ts";
@@ -196,14 +197,7 @@ async function pretrainJourney(root: string): Promise<Journey> {
     rows.push(`${i}.png,"${captionFor(trainingPair(5, i).latent, 5, 0, false)}"`);
   }
   writeFileSync(join(pairs, "pairs.csv"), rows.join("\n"));
-  const config = configJson({
-    embedDim: 16,
-    activation: "quickGelu",
-    layerNormEpsilon: 1e-5,
-    vision: { kind: "vit", imageSize: 16, patchSize: 8, width: 32, layers: 1, heads: 2 },
-    text: { contextLength: 16, vocabularySize: 8, width: 32, layers: 1, heads: 2 },
-  });
-  writeFileSync(join(pairs, "small.json"), JSON.stringify(config));
+  writeFileSync(join(pairs, "small.json"), SMALL_CONFIG);
   const flags = ["--config", join(pairs, "small.json"), "--epochs", "4", "--batch", "8", "--save-every", "1"];
   const out = (folder: string) => join(folder, "model");
   return {
