@@ -166,13 +166,14 @@ describe("the page's worker", { skip, timeout: 600_000 }, () => {
   test("where storage is full, what was kept stays, and what is removed makes room", async () => {
     const { refused, full, kept } = await inPage<{ refused: string; full: State; kept: State }>(`
       const storage = new BroadcastChannel("full");
+      const say = (full) => new Promise((heard) => { storage.onmessage = heard; storage.postMessage(full); });
       const canvas = new OffscreenCanvas(50, 50);
       canvas.getContext("2d");
       const file = new File([await canvas.convertToBlob()], "another.png");
-      storage.postMessage(true);
+      await say(true);
       const refused = await engine.addPictures("tries", [file]).then(() => "", (error) => error.message);
       const full = await until((s) => s.problem);
-      storage.postMessage(false);
+      await say(false);
       await engine.removePicture(full.tries[0].id);
       return { refused, full, kept: await until((s) => !s.problem && s.tries.length < full.tries.length) }`);
     assert.match(refused, /no room/);

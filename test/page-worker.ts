@@ -47,7 +47,8 @@ IDBObjectStore.prototype.put = function (...given) {
   if (self.full) throw new DOMException("no room", "QuotaExceededError");
   return put.apply(this, given);
 };
-new BroadcastChannel("full").onmessage = ({ data }) => { self.full = data; };
+const full = new BroadcastChannel("full");
+full.onmessage = ({ data }) => { self.full = data; full.postMessage("heard"); };
 new BroadcastChannel("slow").onmessage = ({ data }) => { self.delay = data; };
 new BroadcastChannel("destroy").onmessage = () => self.caught.destroy();
 `;
