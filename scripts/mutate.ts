@@ -3,7 +3,7 @@
 // --resume goes on where a run was stopped, --again tries the survivors of one anew.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "./mutate/bundle.ts";
 import { whyEquivalent } from "./mutate/equivalent.ts";
@@ -46,7 +46,7 @@ if (flags.list) {
 }
 
 setPriority(10);
-const out = join(ROOT, flags.out);
+const out = resolve(ROOT, flags.out);
 const before: Fate[] =
   (flags.resume || flags.again) && existsSync(out) ? JSON.parse(readFileSync(out, "utf8")).mutants : [];
 const fates = before.filter(({ fate }) => !flags.again || fate !== "survived");

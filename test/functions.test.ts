@@ -314,7 +314,9 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
         [coop.stack([p.tensor, r.tensor], -1), build([2, 3, 4, 2], (i, j, k, s) => [p, r][s].array.at(i, j, k))],
         [coop.split(p.tensor, 2)[1], build([1, 3, 4], (_, j, k) => p.array.at(1, j, k))],
         [coop.split(p.tensor, 2, -1)[1], build([2, 3, 2], (i, j, k) => p.array.at(i, j, k + 2))],
+        [coop.split(p.tensor, 1)[0], p.array],
         [coop.squeeze(coop.expandDims(p.tensor, -1)), p.array],
+        [coop.squeeze(coop.expandDims(p.tensor, 1), 1), p.array],
         [coop.expandDims(p.tensor, 1), build([2, 1, 3, 4], (i, _, j, k) => p.array.at(i, j, k))],
         [coop.swapAxes(p.tensor, 0, -1), build([4, 3, 2], (k, j, i) => p.array.at(i, j, k))],
         [coop.transpose(p.tensor), build([4, 3, 2], (k, j, i) => p.array.at(i, j, k))],
@@ -345,6 +347,15 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
       const bias = total(256, (i) => y[256 * stretch + i] - series(x[256 * stretch + i])) / 256;
       assert.ok(Math.abs(bias) < 2 ** -24, `by ${bias} between ${stretch / 32} and ${(stretch + 1) / 32}`);
     }
+  });
+
+  test("sine and cosine of angles beyond 50,000: the driver's, roughly", async () => {
+    const angles = Float32Array.of(60_000, -70_000, 123_456);
+    const found = await coop.read([coop.sin(coop.tensor(angles)), coop.cos(coop.tensor(angles))]);
+    for (const [i, exact] of [Math.sin, Math.cos].entries())
+      angles.forEach((x, j) =>
+        assert.ok(Math.abs(found[i][j] - exact(x)) < 0.01, `${exact.name} ${x}: ${found[i][j]}`),
+      );
   });
 
   test("long sums, folded in two steps, and maxima with parts that are empty", async () => {
@@ -418,7 +429,7 @@ describe("shapes that are refused", () => {
     ],
     expandDims: [() => coop.expandDims(x, 3)],
     squeeze: [() => coop.squeeze(x, 0), () => coop.squeeze(x, 2)],
-    split: [() => coop.split(x, 2, 1), () => coop.split(x, 3)],
+    split: [() => coop.split(x, 2, 1), () => coop.split(x, 3), () => coop.split(x, -1), () => coop.split(x, 0)],
     gather: [() => coop.gather(coop.zeros([]), at(1))],
     gatherElements: [
       () => coop.gatherElements(x, at(3, 1)),

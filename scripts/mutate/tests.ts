@@ -43,7 +43,10 @@ const WATCHES: Readonly<Record<string, Watch>> = {
   "src/tensor/ops/attention-pattern.ts": { first: attends, wider: [...whole("packing"), ...cases(...attention)] },
   "src/tensor/ops/basic.ts": { ops: ["add", "where", "literal", "iota"], first: whole("functions"), wider: AGAIN },
   "src/tensor/ops/conv.ts": { ops: ["conv2d"], wider: whole("conv", "functions") },
-  "src/tensor/ops/elementwise.ts": { ops: ["add", "mul", "less", "maximum", "cast", "where"], wider: AGAIN },
+  "src/tensor/ops/elementwise.ts": {
+    ops: ["add", "mul", "less", "maximum", "cast", "where"],
+    wider: [...AGAIN, ...whole("ulp")],
+  },
   "src/tensor/ops/gather.ts": {
     ops: ["gather", "scatterAdd", "segmentSum"],
     wider: whole("functions", "special-values"),
