@@ -310,6 +310,8 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
           coop.concat([p.tensor, r.tensor, p.tensor]),
           build([6, 3, 4], (i, j, k) => [p, r, p][i >> 1].array.at(i & 1, j, k)),
         ],
+        [coop.concat([p.tensor], 1), p.array],
+        [coop.stack([p.tensor, r.tensor]), build([2, 2, 3, 4], (s, i, j, k) => [p, r][s].array.at(i, j, k))],
         [coop.stack([p.tensor, r.tensor], 2), build([2, 3, 2, 4], (i, j, s, k) => [p, r][s].array.at(i, j, k))],
         [coop.stack([p.tensor, r.tensor], -1), build([2, 3, 4, 2], (i, j, k, s) => [p, r][s].array.at(i, j, k))],
         [coop.split(p.tensor, 2)[1], build([1, 3, 4], (_, j, k) => p.array.at(1, j, k))],
@@ -322,6 +324,13 @@ describe("functions against their definitions", { timeout: 120_000 }, () => {
         [coop.transpose(p.tensor), build([4, 3, 2], (k, j, i) => p.array.at(i, j, k))],
         [coop.flip(p.tensor, [-1, 0]), build([2, 3, 4], (i, j, k) => p.array.at(1 - i, j, 3 - k))],
         [coop.slice(p.tensor, [0, 1, -3], [1, 3, -1]), build([1, 2, 2], (i, j, k) => p.array.at(i, j + 1, k + 1))],
+        [
+          coop.pad(coop.ones([1, 2]), [
+            [1, 1],
+            [1, 1],
+          ]),
+          build([3, 4], (i, j) => Number(i === 1 && j > 0 && j < 3)),
+        ],
         [
           coop.pad(p.tensor, [
             [1, 0],
