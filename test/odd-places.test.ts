@@ -3,6 +3,7 @@ import "./gpu-settings.ts";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -55,7 +56,7 @@ before(async () => {
     assert.equal(code, 0, stderr);
   }
   await coopHere(...FOLDERS.bench(at("results")));
-  writeFileSync(at("results.jsonl"), execFileSync("cat", [at("results/results.jsonl")]));
+  copyFileSync(at("results/results.jsonl"), at("results.jsonl"));
   writeFileSync(at("file"), "kept");
   mkdirSync(at("folder"));
   writeFileSync(at("folder/kept"), "");
@@ -93,19 +94,19 @@ describe("refused before the work", TIMEOUT, () => {
       });
 });
 
+// never tried on /dev/null: where this fails, it would be gone
 test("a pipe or a device is not replaced by a file, a link is", { skip: process.platform === "win32" }, async () => {
   execFileSync("mkfifo", [at("pipe")]);
   symlinkSync("pipe", at("to-pipe"));
-  for (const place of ["pipe", "to-pipe", "/dev/null"]) {
-    const path = place.startsWith("/") ? place : at(place);
-    await assert.rejects(writeFileAtomic(path, "x"), /is not a plain file\. Choose another name\.$/);
+  for (const place of ["pipe", "to-pipe"]) {
+    await assert.rejects(writeFileAtomic(at(place), "x"), /is not a plain file\. Choose another name\.$/);
     for (const words of Object.values(FILES)) {
-      const { code, stderr } = await coopHere(...words(path));
+      const { code, stderr } = await coopHere(...words(at(place)));
       assert.equal(code, 1);
-      assert.match(stderr, /is not a plain file|is there already|kept is no index/);
+      assert.match(stderr, /is not a plain file/);
     }
   }
-  assert.ok(lstatSync(at("pipe")).isFIFO() && lstatSync("/dev/null").isCharacterDevice());
+  assert.ok(lstatSync(at("pipe")).isFIFO() && lstatSync(at("to-pipe")).isSymbolicLink());
   symlinkSync("file", at("to-file"));
   await writeFileAtomic(at("to-file"), "new");
   assert.ok(lstatSync(at("to-file")).isFile());
