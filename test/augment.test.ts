@@ -21,6 +21,7 @@ import type { Box } from "../src/clip/resize.ts";
 import { MersenneTwister } from "../src/coop/mersenne.ts";
 import { InputError } from "../src/tensor/errors.ts";
 import { device } from "../src/tensor/index.ts";
+import { collectLeftovers } from "./garbage.ts";
 import { MORE, SEED } from "./gpu-settings.ts";
 
 const TIMEOUT = 120_000;
@@ -218,6 +219,7 @@ describe("resizing on the device", { timeout: TIMEOUT }, () => {
       images.free();
       return on.memory().byOwner.values;
     };
+    await collectLeftovers(on);
     const before = await once();
     for (let i = 0; i < 3; i++) assert.equal(await once(), before);
   });

@@ -10,7 +10,8 @@ import { add, compile, device, mul, ones, retryOnLoss, sum, type Tensor, tensor,
 import { kept } from "../src/tensor/kept.ts";
 import { inTime, patience, Waits } from "../src/tensor/waiting.ts";
 import { FAULTS, type Fault } from "./faulty-gpu.ts";
-import { collectGarbage, type Ingredients, ingredients, openFaulty, strike, training } from "./faulty-training.ts";
+import { type Ingredients, ingredients, openFaulty, strike, training } from "./faulty-training.ts";
+import { collectGarbage } from "./garbage.ts";
 import { MORE } from "./gpu-settings.ts";
 
 const TIMEOUT = { timeout: 120_000 * MORE };

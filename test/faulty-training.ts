@@ -3,9 +3,6 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { type Clip, makeClip } from "../src/clip/index.ts";
 import { promptLearner } from "../src/coop/prompt-learner.ts";
 import { runTraining } from "../src/coop/train-run.ts";
@@ -22,6 +19,7 @@ import {
 } from "../src/tensor/index.ts";
 import { requestGpu } from "../src/tensor/runtime.ts";
 import { type Fault, type FaultyGpu, faultyGpu } from "./faulty-gpu.ts";
+import { collectGarbage } from "./garbage.ts";
 import { randomClip } from "./random-clip.ts";
 
 const NAMES = ["2 3", "4 4 5", "3"];
@@ -64,16 +62,6 @@ export async function training({ fresh }: Ingredients, dir: string): Promise<str
   } finally {
     learner.free();
     clip.free();
-  }
-}
-
-/** Collects garbage: a few numbers that random keys are made of belong to nobody, and go that way. */
-export async function collectGarbage(enough: () => boolean, rounds = 20): Promise<void> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  for (let i = 0; i < rounds && !enough(); i++) {
-    collect();
-    await sleep(5);
   }
 }
 
@@ -139,6 +127,7 @@ export async function strike(what: Ingredients, fault: Fault, at: number, expect
       if (!EXPECTED[fault](error)) wrong.push(`error ${stack}`);
       if (!(error instanceof CoopError)) wrong.push("the error has no name");
       if (fault === "lost" && milliseconds > 1000) wrong.push(`the error took ${milliseconds.toFixed(0)} ms`);
+      // a few numbers that random keys are made of belong to nobody, and go that way
       await collectGarbage(() => on.memory().byOwner.values === 0);
       const { bytes, byOwner } = on.memory();
       if (byOwner.values + byOwner.programs > 0)

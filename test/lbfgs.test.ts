@@ -19,6 +19,7 @@ import {
   type Tensor,
   tensor,
 } from "../src/tensor/index.ts";
+import { collectLeftovers } from "./garbage.ts";
 import { SEED } from "./gpu-settings.ts";
 
 const TIMEOUT = { timeout: 60_000 };
@@ -312,6 +313,7 @@ test("one program for many minimisations, and no memory left behind", TIMEOUT, a
   });
   const start = { x: tensor([0, 1]) };
   const bytes: number[] = [];
+  await collectLeftovers(await device());
   for (const to of [1, 2, -3]) {
     const found = await run(start, to);
     for (const v of await values(found.params.x)) assert.ok(Math.abs(v - to) < 1e-4);

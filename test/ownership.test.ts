@@ -6,6 +6,7 @@ import { grad } from "../src/autograd/grad.ts";
 import { DonatedError, OutOfMemoryError } from "../src/tensor/errors.ts";
 import * as coop from "../src/tensor/index.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
+import { collectLeftovers } from "./garbage.ts";
 import { MORE, SEED } from "./gpu-settings.ts";
 
 const { add, compile, device, free, mul, read, sum, tensor, upload } = coop;
@@ -217,6 +218,7 @@ describe("ownership", { timeout: 120_000 }, () => {
 
   test("a thousand steps take no more memory than ten", async () => {
     const on = await device();
+    await collectLeftovers(on);
     const step = compile(
       (p: { w: Tensor; b: Tensor }, x: Tensor, rate: number) =>
         coop.treeMap(
@@ -244,6 +246,7 @@ describe("ownership", { timeout: 120_000 }, () => {
 
   test("an allocation that fails at any point leaks nothing, and everything works afterwards", async () => {
     const on = await device();
+    await collectLeftovers(on);
     const g = (x: Tensor, y: Tensor) => ({ a: coop.matmul(x, y), b: coop.softmax(add(x, sum(y))) });
     const { allocate } = on.buffers;
     for (let n = 0; n < 8; n++) {
@@ -287,6 +290,7 @@ describe("ownership", { timeout: 120_000 }, () => {
   });
 
   test("an upload that breaks off gives its memory back", async () => {
+    await collectLeftovers(await device());
     const before = await valueBytes();
     await assert.rejects(
       upload([8], "f32", () => Promise.reject(new Error("cable"))),

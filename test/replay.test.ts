@@ -15,6 +15,7 @@ import {
   type Tensor,
   tensor,
 } from "../src/tensor/index.ts";
+import { collectLeftovers } from "./garbage.ts";
 
 const values = async (t: Tensor) => [...(await t.data())];
 
@@ -81,6 +82,7 @@ describe("a compiled function called again", { timeout: 60_000 }, () => {
 
   test("a training step settles: no bind group is made, no memory taken", async () => {
     const on = await device();
+    await collectLeftovers(on);
     const optimizer = sgd({ learningRate: 0.1, momentum: 0.9 });
     const x = tensor([[1, 2], [3, 4]]); // biome-ignore format: a matrix
     const step = compile(
