@@ -20,7 +20,7 @@ import { readTextFile } from "../coop/text-file.ts";
 import { device, InputError } from "../tensor/index.ts";
 import { folderDataset } from "./bench-dataset.ts";
 import type { Command, Input } from "./command.ts";
-import { onInterrupt } from "./interrupt.ts";
+import { onInterrupt, stoppedCode } from "./interrupt.ts";
 import { modelSource, openModel } from "./model.ts";
 import { print, printJson, say } from "./print.ts";
 import { VERSION } from "./versions.ts";
@@ -86,7 +86,7 @@ async function runBenchIn(out: string, input: Input, spec: ExperimentSpec): Prom
   if (input.has("json")) printJson({ complete, out, results });
   else if (results.length > 0) print(`${formatTable(summaryTable(results))}\nreport: ${report}`);
   if (!complete) say(`${runs.length - results.length} runs are left; give the same command to go on.`);
-  return complete ? 0 : 130;
+  return complete ? 0 : stoppedCode();
 }
 
 /** Runs of the named datasets, if any are named, by the named methods, if any are. */

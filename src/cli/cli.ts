@@ -63,7 +63,7 @@ function help(): string {
   ].join("\n");
 }
 
-/** Runs one command line; the exit code is 0, 1 for bad input, 2 for wrong use, 130 after Ctrl-C. */
+/** Runs one command line; the exit code is 0, 1 for bad input, 2 for wrong use, 130 after Ctrl-C, 143 after SIGTERM. */
 export async function main(words: readonly string[]): Promise<number> {
   const [name, ...rest] = words;
   if (name === "--version") {

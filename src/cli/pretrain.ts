@@ -15,7 +15,7 @@ import { shellCommand } from "../coop/run-card.ts";
 import { device, free } from "../tensor/index.ts";
 import { announce } from "../tensor/runtime.ts";
 import { type Command, type Input, UsageError } from "./command.ts";
-import { onInterrupt } from "./interrupt.ts";
+import { onInterrupt, stoppedCode } from "./interrupt.ts";
 import { checkOut, recipeFacts, recipeOf, resumed, settingsOf } from "./pretrain-recipe.ts";
 import { startOf } from "./pretrain-start.ts";
 import { print, printJson, say } from "./print.ts";
@@ -123,7 +123,7 @@ async function pretrainIn(out: string, paths: readonly string[], input: Input): 
     bar.finish(`stopped after step ${done} of ${steps}`);
     const words = input.words.filter((word) => word !== "--resume");
     say(`go on with   ${shellCommand(["coop", ...words, "--resume"])}`);
-    return 130;
+    return stoppedCode();
   }
   const scores = last!; // the last step ends an epoch
   bar.finish(told(scores));

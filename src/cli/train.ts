@@ -12,6 +12,7 @@ import { device, retryOnLoss, tensor } from "../tensor/index.ts";
 import { TEMPLATE_FLAGS } from "./asking.ts";
 import type { Command, Input } from "./command.ts";
 import { MODEL_FLAG } from "./command.ts";
+import { stoppedCode } from "./interrupt.ts";
 import { type EncodedItems, encodeItems } from "./labelled-features.ts";
 import { encodeClasses, modelName, openModel, pathsOf, unknownNames } from "./model.ts";
 import { say } from "./print.ts";
@@ -126,7 +127,7 @@ async function runAll(input: Input, plan: Plan, places: readonly RunPlace[]): Pr
       const run = await trainSeed(session, draw, places[i], plan.runs[i].out, notesOf(draw));
       if (!run) {
         say(`go on with   ${shellCommand(commandFor(input, "--resume", plan.out))}`);
-        return 130;
+        return stoppedCode();
       }
       await places[i].release(true);
       runs.push(run);
