@@ -1,5 +1,6 @@
 import { environment } from "./environment.ts";
 import { DeviceError, DeviceHungError } from "./errors.ts";
+import { naps } from "./naps.ts";
 
 /** Seconds without any sign of life after which a device counts as hung, where COOP_GPU_TIMEOUT does not say. */
 const PATIENCE = 600;
@@ -20,6 +21,7 @@ export function patience(): number {
  */
 export class Waits {
   private readonly pending = new Set<(error: Error) => void>();
+  private readonly stayAwake = naps(() => this.pending.size > 0);
   private timer: ReturnType<typeof setInterval> | undefined;
   private idleLooks = 0;
 
@@ -34,6 +36,7 @@ export class Waits {
     return new Promise((resolve, reject) => {
       this.pending.add(reject);
       this.watch(what);
+      this.stayAwake();
       const settle = <V>(end: (value: V) => void) => {
         return (value: V) => {
           this.pending.delete(reject);
@@ -48,6 +51,7 @@ export class Waits {
   /** The device gave a sign of life. */
   progress(): void {
     this.idleLooks = 0;
+    this.stayAwake();
     if (this.pending.size > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
