@@ -8,8 +8,11 @@ const LONGEST = 1;
 /** Milliseconds from which a turn of the event loop had something else to do. */
 const BUSY = 0.05;
 
-/** What is slept on, where Dawn is. */
-const pillow = inBrowser() || "Deno" in globalThis ? undefined : new Int32Array(new SharedArrayBuffer(4));
+/** What is slept on. Pages may not sleep, those of Electron neither, and Deno waits in its own way. */
+const pillow =
+  inBrowser() || "document" in globalThis || "Deno" in globalThis
+    ? undefined
+    : new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * In Node and Bun, Dawn looks at every turn of the event loop whether the GPU is done, and turns it without a pause:
