@@ -18,6 +18,7 @@ import { inferConfig } from "../src/clip/infer-config.ts";
 import { initClip } from "../src/clip/init.ts";
 import { decays, pretrainOptimizer, pretrainStep, type TrainingState } from "../src/clip/pretrain-step.ts";
 import { loadWeights } from "../src/clip/weights.ts";
+import { pretrain } from "../src/coop/pretrain.ts";
 import {
   add,
   compile,
@@ -201,6 +202,28 @@ describe("a step", () => {
     assert.ok(Math.abs((await next.weight.item()) - 0.98) < 1e-6);
     assert.equal(await next.gain.item(), 1);
   });
+});
+
+test("losses are told in the order of their steps, whichever is read first", TIMEOUT, async () => {
+  const on = await device();
+  const { read: readNow } = on;
+  let reads = 0;
+  on.read = async (...args) => {
+    if (reads++ === 0) await new Promise((later) => setTimeout(later, 300));
+    return readNow.apply(on, args);
+  };
+  try {
+    const optimizer = pretrainOptimizer(config, { learningRate: 1e-3 });
+    const start = initClip(config, key(5));
+    const state = { params: start, optimizer: optimizer.init(start) };
+    const training = { config, optimizer, schedule: () => 1e-3, steps: 3, batchAt: () => inPieces(N) };
+    const told: number[] = [];
+    for await (const { done, loss } of pretrain(training, { state, step: 0 })) loss.then(() => told.push(done));
+    assert.equal(reads, 3);
+    assert.deepEqual(told, [1, 2, 3]);
+  } finally {
+    on.read = readNow;
+  }
 });
 
 describe("a ResNet", () => {

@@ -20,7 +20,7 @@ export interface Pretraining extends StepOptions {
 export interface PretrainProgress {
   /** Steps done, this one included. */
   readonly done: number;
-  /** The loss of its batch before the step; rejects where that is not finite. */
+  /** The loss of its batch before the step; rejects where that is not finite. Settles after those of earlier steps. */
   readonly loss: Promise<number>;
   readonly learningRate: number;
   /** The state behind it. It belongs to the loop, which takes it over for the next step. */
@@ -50,6 +50,7 @@ export async function* pretrain(
     return batch;
   };
   const losses: Promise<number>[] = [];
+  let told: Promise<unknown> = Promise.resolve();
   let { state } = from;
   try {
     let next = draw(from.step);
@@ -61,8 +62,9 @@ export async function* pretrain(
       if (found) throw new NonFiniteError(`in step ${step + 1}, ${found.text}`);
       const [updated, value] = compiled(state, batch, learningRate);
       state = updated;
-      const loss = value.item().then((l) => finite(l, step + 1));
-      loss.catch(() => {}).finally(() => value.free());
+      // what is read first need not come first
+      const loss = Promise.all([value.item(), told]).then(([l]) => finite(l, step + 1));
+      told = loss.catch(() => {}).finally(() => value.free());
       losses.push(loss);
       if (losses.length >= AHEAD) await losses.shift();
       yield { done: step + 1, loss, learningRate, state };
